@@ -1,0 +1,125 @@
+/* cli - what the files of keywheel(1) share.  The program stands on the public
+ * API alone, <keywheel/keywheel.h>: what it needs and cannot get there, a
+ * user's program could not get either. */
+#ifndef CLI_H
+#define CLI_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <keywheel/keywheel.h>
+
+struct json_object;
+
+/* The exit codes that are the program's own; all others are those of
+ * kw_error_exit_code. */
+enum { CLI_OK = 0, CLI_INTERNAL = 1, CLI_USAGE = 2, CLI_UNAVAILABLE = 7,
+       CLI_INTERRUPTED = 130 };
+
+struct cli_options {
+  const char *config;           /* NULL: the search order                 */
+  const char *provider;         /* NULL: the default one                  */
+  const char *model;
+  const char *system;
+  const char *path;
+  int stream;                   /* 1, 0, or -1: by the look of stdout     */
+  int json;
+  int live;
+  int verbose;                  /* how many -v                            */
+  int help;
+  int version;
+  int told;                     /* check has told the warnings            */
+  char **args;                  /* the operands                           */
+  size_t n_args;
+};
+
+struct cli_command {
+  const char *name;
+  const char *operands;         /* for the usage line                     */
+  const char *options;          /* letters of the table in options.c      */
+  const char *summary;
+  const char *details;          /* the rest of its --help                 */
+  int (*run) (const struct cli_options *);      /* returns the exit code  */
+};
+
+/* The commands, in the order of the help; ends with a NULL name. */
+extern const struct cli_command cli_commands[];
+
+int cli_chat (const struct cli_options *);
+int cli_send (const struct cli_options *);
+int cli_status (const struct cli_options *);
+int cli_reset (const struct cli_options *);
+int cli_check (const struct cli_options *);
+int cli_plugins (const struct cli_options *);
+
+/* ---- main.c: the process ------------------------------------------------ */
+
+/* Writes to stdout, all of it.  0; -1 after a failure, which is reported on
+ * stderr once and makes main return CLI_INTERNAL whatever the command says. */
+int cli_out (const void *data, size_t len);
+int cli_out_failed (void);      /* 1: that has happened                    */
+int cli_out_json (struct json_object *);        /* and a newline           */
+
+/* Opens the client of the command line, tells its warnings, listens to its
+ * events, and from then on a SIGINT or SIGTERM cancels it.  Returns the exit
+ * code, the reason having been told. */
+int cli_open (const struct cli_options *, kw_client **ret);
+void cli_close (kw_client *);
+
+/* ---- options.c ----------------------------------------------------------- */
+
+/* argv[0] is the command's name.  Returns an exit code, the reason having
+ * been told. */
+int cli_parse (const struct cli_command *, int argc, char **argv,
+               struct cli_options *ret);
+void cli_help (const struct cli_command *);     /* NULL: of the program    */
+const struct cli_command *cli_find_command (const char *name);
+/* "no such command": with the nearest spelling.  Returns CLI_USAGE. */
+int cli_unknown_command (const char *name);
+/* "…: see keywheel CMD --help" on stderr.  Returns CLI_USAGE. */
+int cli_usage (const char *command, const char *fmt, ...)
+  __attribute__ ((__format__ (__printf__, 2, 3)));
+/* The one of n words that was most likely meant, or NULL. */
+const char *cli_nearest (const char *s, const char *const *words, size_t n);
+
+/* ---- input.c -------------------------------------------------------------- */
+
+/* Reads a file to its end; path NULL or "-" is stdin.  *ret is for free(),
+ * NUL-terminated behind *ret_len.  Returns an exit code, the reason told. */
+int cli_read (const char *path, char **ret, size_t *ret_len);
+/* The offset of the first byte that is not UTF-8; len if all is. */
+size_t cli_utf8_valid (const char *s, size_t len);
+/* Tells of a text from the user that is not UTF-8; what is "prompt".  0 or
+ * CLI_USAGE. */
+int cli_check_text (const char *what, const char *s, size_t len);
+
+/* ---- notices.c: stderr ---------------------------------------------------- */
+
+/* One line "keywheel: …" on stderr; control characters become '?'. */
+void cli_say (const char *fmt, ...)
+  __attribute__ ((__format__ (__printf__, 1, 2)));
+/* Tells of a failed call, with -v of every attempt, and returns the exit
+ * code. */
+int cli_fail (const struct cli_options *, int code, const struct kw_error *);
+/* Tells of a client's warnings, and of its events as they come. */
+void cli_notices_begin (const struct cli_options *, kw_client *);
+/* "7m12s", rounded up; returns buf. */
+const char *cli_duration (int64_t ms, char *buf, size_t size);
+
+/* ---- status.c, status-json.c ----------------------------------------------- */
+
+/* kw_status of the provider; an exit code, the reason having been told. */
+int cli_get_status (kw_client *, const char *provider, kw_status_info **ret);
+/* "primary and backup-2 are one account: 2 keys, 1 allowance"; a line each
+ * on stdout. */
+void cli_tell_accounts (const kw_status_info *);
+/* The provider to show when i providers have been shown: the one of -p, or
+ * each of the configuration; NULL past the last. */
+const char *cli_provider (const struct cli_options *, const kw_client *,
+                          size_t i);
+/* The object of "status --json", for json_object_put; NULL: no memory. */
+struct json_object *cli_status_json (const kw_status_info *);
+/* "2026-01-02T14:03:11Z", rounded up; returns buf. */
+const char *cli_time (int64_t at_ms, char *buf, size_t size);
+
+#endif

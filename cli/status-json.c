@@ -1,0 +1,165 @@
+/* status-json - the JSON object of "keywheel status --json" and, later, of the
+ * gateway: a contract, so nothing here is for people.
+ * What is not known is null: limit, until, in_seconds; and so are a model and
+ * a dimension that were not named (a limit without a model holds for every
+ * model).
+ * Needs no other file of cli/, so that the gateway can take it as it is. */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include <json-c/json.h>
+
+#include "cli.h"
+
+const char *
+cli_time (int64_t at_ms, char *buf, size_t size)
+{
+  time_t seconds = (time_t) ((at_ms + 999) / 1000);
+  struct tm tm;
+
+  if (gmtime_r (&seconds, &tm) == NULL
+      || strftime (buf, size, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+    buf[0] = '\0';
+  return buf;
+}
+
+/* Adds value, taking it over; without memory nothing is added and *failed is
+ * set.  null is a NULL pointer in json-c, so it has a function of its own. */
+static void
+add (struct json_object *object, const char *name, struct json_object *value,
+     int *failed)
+{
+  if (value == NULL || json_object_object_add (object, name, value) != 0) {
+    json_object_put (value);
+    *failed = 1;
+  }
+}
+
+static void
+add_null (struct json_object *object, const char *name, int *failed)
+{
+  if (json_object_object_add (object, name, NULL) != 0)
+    *failed = 1;
+}
+
+static void
+add_text (struct json_object *object, const char *name, const char *text,
+          int *failed)
+{
+  if (text == NULL || text[0] == '\0')
+    add_null (object, name, failed);
+  else
+    add (object, name, json_object_new_string (text), failed);
+}
+
+static void
+add_number (struct json_object *object, const char *name, int64_t n, int *failed)
+{
+  if (n < 0)
+    add_null (object, name, failed);
+  else
+    add (object, name, json_object_new_int64 (n), failed);
+}
+
+/* 432.5 and not 432.50000000000003. */
+static void
+add_seconds (struct json_object *object, const char *name, int64_t ms, int *failed)
+{
+  char text[40];
+  int n;
+
+  if (ms < 0) {
+    add_null (object, name, failed);
+    return;
+  }
+  n = snprintf (text, sizeof text, "%lld.%03d", (long long) (ms / 1000),
+                (int) (ms % 1000));
+  if (n < 0 || (size_t) n >= sizeof text) {
+    *failed = 1;
+    return;
+  }
+  while (text[n - 1] == '0' && text[n - 2] != '.')
+    text[--n] = '\0';
+  add (object, name, json_object_new_double_s ((double) ms / 1000.0, text), failed);
+}
+
+static struct json_object *
+limit_json (const kw_limit_info *limit, int *failed)
+{
+  struct json_object *object = json_object_new_object ();
+  char until[40];
+
+  if (object == NULL)
+    return NULL;
+  add_text (object, "model", limit->model, failed);
+  add_text (object, "dimension", limit->dimension, failed);
+  add_number (object, "limit", limit->limit, failed);
+  add_text (object, "until",
+            limit->until_ms > 0 ? cli_time (limit->until_ms, until, sizeof until) : "",
+            failed);
+  add_seconds (object, "in_seconds", limit->until_ms > 0 ? limit->in_ms : -1, failed);
+  return object;
+}
+
+/* Appends item, taking it over. */
+static void
+append (struct json_object *array, struct json_object *item, int *failed)
+{
+  if (item == NULL || json_object_array_add (array, item) != 0) {
+    json_object_put (item);
+    *failed = 1;
+  }
+}
+
+static struct json_object *
+key_json (const kw_key_info *key, int *failed)
+{
+  struct json_object *object = json_object_new_object ();
+  struct json_object *limits = json_object_new_array ();
+
+  if (object == NULL || limits == NULL) {
+    json_object_put (object);
+    json_object_put (limits);
+    return NULL;
+  }
+  for (size_t i = 0; i < key->n_limits; i++)
+    append (limits, limit_json (&key->limits[i], failed), failed);
+  add_number (object, "index", (int64_t) key->index, failed);
+  add (object, "name", json_object_new_string (key->name), failed);
+  add (object, "fingerprint", json_object_new_string (key->fingerprint), failed);
+  add (object, "state", json_object_new_string (key->state), failed);
+  add (object, "limits", limits, failed);
+  add_number (object, "requests", (int64_t) key->requests, failed);
+  add_number (object, "tokens", (int64_t) key->tokens, failed);
+  return object;
+}
+
+struct json_object *
+cli_status_json (const kw_status_info *status)
+{
+  struct json_object *object = json_object_new_object ();
+  struct json_object *keys = json_object_new_array ();
+  int failed = 0;
+
+  if (object == NULL || keys == NULL) {
+    json_object_put (object);
+    json_object_put (keys);
+    return NULL;
+  }
+  for (size_t i = 0; i < status->total_keys; i++)
+    append (keys, key_json (&status->keys[i], &failed), &failed);
+  add (object, "provider", json_object_new_string (status->provider), &failed);
+  add (object, "plugin", json_object_new_string (status->plugin), &failed);
+  add_number (object, "total_keys", (int64_t) status->total_keys, &failed);
+  add_number (object, "available_keys", (int64_t) status->available_keys, &failed);
+  add_number (object, "exhausted_keys", (int64_t) status->exhausted_keys, &failed);
+  add_number (object, "current_key_index", (int64_t) status->current_key_index,
+              &failed);
+  add (object, "keys", keys, &failed);
+  if (failed) {
+    json_object_put (object);
+    return NULL;
+  }
+  return object;
+}

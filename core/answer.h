@@ -1,0 +1,57 @@
+/* answer - what came back from one exchange, as the transport leaves it and
+ * the plugin's host services read it. */
+#ifndef KWI_ANSWER_H
+#define KWI_ANSWER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct json_object;
+
+struct kwi_answer {
+  int32_t status;               /* 0: no HTTP answer                      */
+  uint32_t net;                 /* KW_NET_*                               */
+  int timed_out;                /* ended by attempt_timeout               */
+  int past_deadline;            /* ended by the call's deadline           */
+  int cancelled;
+  int too_large;                /* over max_response                      */
+  int aborted;                  /* the body's sink said stop              */
+  int in_stream;                /* body is one event's data               */
+  int64_t received_ms;          /* Unix time                              */
+  int64_t took_ms;
+  char *body;                   /* NUL-terminated behind body_len         */
+  size_t body_len, body_size;
+  char *headers;                /* "name\0value\0..." names in lower case */
+  size_t headers_len, headers_size;
+  char net_text[256];           /* the network's words, no URL, no secret */
+
+  /* The body parsed, once, at the first question. */
+  struct json_object *json;
+  int json_state;               /* 0 not tried, 1 parsed, -1 is no JSON   */
+  int _reserved;
+};
+
+/* Empties it for the next exchange, keeping the buffers. */
+void kwi_answer_reset (struct kwi_answer *);
+/* Frees what it points to. */
+void kwi_answer_clear (struct kwi_answer *);
+
+/* Both 0 or -1 (no memory). */
+int kwi_answer_add_header (struct kwi_answer *, const char *name,
+                           size_t name_len, const char *value,
+                           size_t value_len);
+int kwi_answer_add_body (struct kwi_answer *, const void *data, size_t len);
+
+/* The first header of that name (any case), or NULL. */
+const char *kwi_answer_header (const struct kwi_answer *, const char *name);
+
+/* The parsed body, borrowed; NULL if it is no JSON.  Not thread-safe. */
+struct json_object *kwi_answer_json (struct kwi_answer *);
+/* The scalar at an RFC 6901 pointer as text: as kw_host.response_json. */
+int kwi_answer_json_text (struct kwi_answer *, const char *pointer,
+                          char *buf, size_t size);
+/* A Retry-After header (seconds or an HTTP date) in ms from received_ms;
+ * -1: none, or not understood. */
+int64_t kwi_answer_retry_after (const struct kwi_answer *);
+
+#endif

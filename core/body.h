@@ -1,0 +1,38 @@
+/* body - the Chat Completions JSON that a caller hands in and gets back, as
+ * far as the core must read it: made from a prompt, checked, and the text of
+ * an answer.  JSON is json-c's.  Knows no provider. */
+#ifndef KWI_BODY_H
+#define KWI_BODY_H
+
+#include <stddef.h>
+
+struct json_object;
+struct kw_client_request;
+struct kw_error;
+
+/* The offset of the first byte that is not UTF-8, or len. */
+size_t kwi_utf8_check (const char *s, size_t len);
+
+/* A body from prompt or messages, for free(); KW_ERR_USAGE if neither is
+ * there or one is not UTF-8. */
+int kwi_body_make (const struct kw_client_request *, const char *model,
+                   char **ret, size_t *ret_len, struct kw_error *err);
+
+/* Checks that a caller's own body is a JSON object (KW_ERR_USAGE with line and
+ * column if not) and reads its model ("" if it names none) and stream. */
+int kwi_body_check (const void *body, size_t len, char *model, size_t size,
+                    int *ret_stream, struct kw_error *err);
+
+/* A whole answer to a chat: it has choices. */
+int kwi_body_is_completion (struct json_object *json);
+/* The text of the first choice of a whole answer or of a stream's chunk; NULL if there
+ * is none.  Borrowed from json. */
+const char *kwi_body_text (struct json_object *json, size_t *ret_len);
+/* A chunk carries content: text, a tool call, a refusal, or the end. */
+int kwi_body_chunk_has_content (struct json_object *json);
+
+/* What a provider says of an error, in the places where Chat Completions and
+ * its relatives put it; buf is "" if nowhere.  For people only. */
+void kwi_body_error_text (struct json_object *json, char *buf, size_t size);
+
+#endif

@@ -1,0 +1,198 @@
+/* call-events - what the observer is told of a call, with a line for people
+ * in each event. */
+#include <stdio.h>
+#include <string.h>
+
+#define KW_PROVIDER_API 1
+#include <keywheel/provider.h>
+#include <keywheel/keywheel.h>
+
+#include "call.h"
+#include "client.h"
+#include "fail.h"
+
+static int
+nobody_listens (const struct kwi_call *c)
+{
+  return c->provider->client->observer == NULL;
+}
+
+static const char *
+key_name (const struct kwi_call *c)
+{
+  return kwi_keyring_name (c->provider->ring, c->key);
+}
+
+static struct kw_event
+new_event (const struct kwi_call *c, int type, int level)
+{
+  return (struct kw_event) {
+    .type = type,
+    .level = level,
+    .call = c->id,
+    .key = key_name (c),
+    .model = c->model,
+    .attempt = (int32_t) c->n_attempts,
+  };
+}
+
+static void
+tell (struct kwi_call *c, struct kw_event *e, char *message, int n)
+{
+  if (n < 0)
+    message[0] = '\0';
+  e->message = message;
+  kwi_client_tell (c->provider, e);
+}
+
+void
+kwi_call_tell_attempt (struct kwi_call *c, uint64_t seq, int why)
+{
+  static const char *const words[] = { "first available", "after a switch",
+                                       "again after a wait",
+                                       "its reset has passed: probing it" };
+  struct kw_event e;
+  char m[256];
+
+  if (nobody_listens (c))
+    return;
+  e = new_event (c, KW_EVENT_ATTEMPT, 3);
+  e.seq = seq;
+  e.why = why;
+  tell (c, &e, m, snprintf (m, sizeof m, "attempt %zu on key \"%s\" (%s)",
+                            c->n_attempts, key_name (c), words[why]));
+}
+
+/* "DAILY_LIMIT tokens_per_day" or just the verdict. */
+static void
+verdict_words (const struct kwi_call *c, char *buf, size_t size)
+{
+  const struct kwi_judgement *j = &c->judgement;
+  int n = snprintf (buf, size, "%s%s%s", kw_verdict_name ((int) j->outcome),
+                    j->reason[0] != '\0' ? " " : "", j->reason);
+
+  if (n < 0)
+    buf[0] = '\0';
+}
+
+void
+kwi_call_tell_verdict (struct kwi_call *c)
+{
+  struct kw_event e;
+  char m[384], words[128];
+
+  if (nobody_listens (c))
+    return;
+  verdict_words (c, words, sizeof words);
+  e = new_event (c, KW_EVENT_VERDICT, 3);
+  e.verdict = (int32_t) c->judgement.outcome;
+  e.reason = c->judgement.reason;
+  e.account = c->judgement.account;
+  e.http_status = c->answer.status;
+  e.wait_ms = c->judgement.wait_ms;
+  tell (c, &e, m,
+        snprintf (m, sizeof m, "key \"%s\" answered %d after %lldms: %s",
+                  key_name (c), (int) c->answer.status,
+                  (long long) c->answer.took_ms, words));
+}
+
+static void
+tell_parked (struct kwi_call *c, const struct kwi_effect *f)
+{
+  struct kw_event e = new_event (c, KW_EVENT_EXHAUSTED, 2);
+  int64_t now;
+  char m[512], words[128], wait[32], when[32];
+  const struct kwi_clock *k = &c->provider->client->clock;
+  int n;
+
+  now = k->wall_ms (k->ctx);
+  verdict_words (c, words, sizeof words);
+  e.seq = f->seq;
+  e.verdict = (int32_t) c->judgement.outcome;
+  e.reason = c->judgement.reason;
+  e.account = c->judgement.account;
+  e.until_ms = f->until_ms == KWI_NEVER ? 0 : f->until_ms;
+  if (c->judgement.outcome == KW_OUTCOME_AUTH)
+    e.level = 1;                /* on_auth = switch says it loudly */
+  if (f->until_ms == KWI_NEVER)
+    n = snprintf (m, sizeof m, "%s \"%s\" is out: %s; no reset is known",
+                  f->account_wide ? "the account of" : "key", key_name (c),
+                  words);
+  else
+    n = snprintf (m, sizeof m, "%s \"%s\" is out for %s: %s; back in %s (%s)",
+                  f->account_wide ? "the account of" : "key", key_name (c),
+                  c->model, words,
+                  kwi_duration_text (f->until_ms - now, wait, sizeof wait),
+                  kwi_time_text (f->until_ms, now, when, sizeof when));
+  tell (c, &e, m, n);
+}
+
+void
+kwi_call_tell_effect (struct kwi_call *c, const struct kwi_effect *f)
+{
+  char m[512];
+
+  if (nobody_listens (c))
+    return;
+  if (f->account_learnt) {
+    struct kw_event e = new_event (c, KW_EVENT_ACCOUNT,
+                                   f->siblings[0] != '\0' ? 2 : 3);
+    e.account = c->judgement.account;
+    tell (c, &e, m,
+          f->siblings[0] != '\0'
+            ? snprintf (m, sizeof m, "%s and %s are one account (%s)",
+                        key_name (c), f->siblings, c->judgement.account)
+            : snprintf (m, sizeof m, "%s belongs to account %s", key_name (c),
+                        c->judgement.account));
+  }
+  if (f->newly_parked)
+    tell_parked (c, f);
+  if (f->revived > 0) {
+    struct kw_event e = new_event (c, KW_EVENT_REVIVED, 2);
+    tell (c, &e, m,
+          snprintf (m, sizeof m, "key \"%s\" serves %s again", key_name (c),
+                    c->model));
+  }
+}
+
+void
+kwi_call_tell_switch (struct kwi_call *c, size_t from, uint64_t seq)
+{
+  const char *from_name = kwi_keyring_name (c->provider->ring, from);
+  struct kw_event e;
+  char m[384], words[128];
+
+  if (nobody_listens (c))
+    return;
+  verdict_words (c, words, sizeof words);
+  e = new_event (c, KW_EVENT_SWITCH, 2);
+  e.seq = seq;
+  e.key = from_name;
+  e.to_key = key_name (c);
+  e.verdict = (int32_t) c->judgement.outcome;
+  e.reason = c->judgement.reason;
+  tell (c, &e, m,
+        snprintf (m, sizeof m, "switching from \"%s\" to \"%s\": %s", from_name,
+                  key_name (c), words));
+}
+
+void
+kwi_call_tell_wait (struct kwi_call *c, int64_t wait_ms)
+{
+  struct kw_event e;
+  char m[384], words[128], wait[32];
+
+  if (nobody_listens (c))
+    return;
+  verdict_words (c, words, sizeof words);
+  e = new_event (c, KW_EVENT_WAIT, 2);
+  e.verdict = (int32_t) c->judgement.outcome;
+  e.reason = c->judgement.reason;
+  e.http_status = c->answer.status;
+  e.wait_ms = wait_ms;
+  tell (c, &e, m,
+        snprintf (m, sizeof m,
+                  "waiting %s, then key \"%s\" again: %s (retry %d of %d)",
+                  kwi_duration_text (wait_ms, wait, sizeof wait), key_name (c),
+                  words, (int) c->state.retries, (int) c->policy.max_retries));
+}

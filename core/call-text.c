@@ -1,0 +1,301 @@
+/* call-text - how a call's end is told to a person: what happened, on which
+ * key, what to do or when to come back, and what was tried.  Never a secret:
+ * what a provider said goes through kwi_secrets_redact. */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define KW_PROVIDER_API 1
+#include <keywheel/provider.h>
+#include <keywheel/keywheel.h>
+
+#include "body.h"
+#include "call.h"
+#include "client.h"
+#include "fail.h"
+#include "secrets.h"
+
+/* Appends to a text of that size; what does not fit is cut. */
+static void __attribute__ ((__format__ (__printf__, 3, 4)))
+append (char *buf, size_t size, const char *fmt, ...)
+{
+  size_t len = strlen (buf);
+  va_list ap;
+
+  if (len + 1 >= size)
+    return;
+  va_start (ap, fmt);
+  if (vsnprintf (buf + len, size - len, fmt, ap) < 0)
+    buf[len] = '\0';
+  va_end (ap);
+}
+
+static const char *
+provider_name (const struct kwi_call *c)
+{
+  return c->provider->config->name;
+}
+
+static const char *
+key_name (const struct kwi_call *c)
+{
+  return kwi_keyring_name (c->provider->ring, c->key);
+}
+
+void
+kwi_call_provider_text (struct kwi_call *c, char *buf, size_t size)
+{
+  struct kwi_answer event = { 0 };
+
+  buf[0] = '\0';
+  if (c->sink.error_text != NULL) {
+    event.body = c->sink.error_text;
+    event.body_len = strlen (event.body);
+    kwi_body_error_text (kwi_answer_json (&event), buf, size);
+    event.body = NULL;
+    kwi_answer_clear (&event);
+  }
+  else if (c->answer.net != KW_NET_OK)
+    append (buf, size, "%s", c->answer.net_text);
+  else if (c->answer.body_len > 0) {
+    kwi_body_error_text (kwi_answer_json (&c->answer), buf, size);
+    if (buf[0] == '\0' && c->judgement.outcome != KW_OUTCOME_OK)
+      append (buf, size, "%s",
+              kwi_answer_json (&c->answer) != NULL ? "no message in its answer"
+                                                   : "its answer is no JSON");
+  }
+  kwi_secrets_redact (c->provider->secrets, buf, size);
+}
+
+/* "429 requests_per_minute", "no answer: Couldn't connect", for the last
+ * answer. */
+static void
+last_answer (struct kwi_call *c, char *buf, size_t size)
+{
+  char text[384];
+
+  kwi_call_provider_text (c, text, sizeof text);
+  buf[0] = '\0';
+  if (c->answer.status != 0)
+    append (buf, size, "%d", (int) c->answer.status);
+  else
+    append (buf, size, "no answer");
+  if (c->judgement.fell_back == 0 && c->judgement.reason[0] != '\0')
+    append (buf, size, " %s", c->judgement.reason);
+  if (text[0] != '\0')
+    append (buf, size, ": %s", text);
+}
+
+/* The URL's scheme and host, where a person looks for the trouble. */
+static void
+place (const struct kwi_call *c, char *buf, size_t size)
+{
+  buf[0] = '\0';
+  append (buf, size, "%s", c->provider->base_url);
+}
+
+void
+kwi_call_say_exhausted (struct kwi_call *c, const struct kwi_pick *p,
+                        int64_t now_ms)
+{
+  static const struct { uint32_t verdict; const char *word; } words[] = {
+    { KW_OUTCOME_DAILY_LIMIT, "daily limit" },
+    { KW_OUTCOME_BILLING, "billing" },
+    { KW_OUTCOME_AUTH, "invalid" },
+    { KW_OUTCOME_RATE_LIMIT, "rate limit" },
+  };
+  size_t n = kwi_keyring_count (c->provider->ring), i;
+  char text[640] = "", wait[32], when[32];
+  const char *sep = "; why: ";
+
+  if (n == 1)
+    append (text, sizeof text, "the only %s key is exhausted", provider_name (c));
+  else
+    append (text, sizeof text, "all %zu %s keys are exhausted", n,
+            provider_name (c));
+  if (c->model[0] != '\0')
+    append (text, sizeof text, " for %s", c->model);
+  if (p->until_ms != KWI_NEVER)
+    append (text, sizeof text, "; \"%s\" comes back in %s (%s)",
+            kwi_keyring_name (c->provider->ring, p->key),
+            kwi_duration_text (p->until_ms - now_ms, wait, sizeof wait),
+            kwi_time_text (p->until_ms, now_ms, when, sizeof when));
+  else
+    append (text, sizeof text, "; no reset is known: only a reset by hand "
+                               "brings one back");
+  for (i = 0; i < sizeof words / sizeof words[0]; i++)
+    if (p->n_by_verdict[words[i].verdict] > 0) {
+      append (text, sizeof text, "%s%zu %s", sep,
+              p->n_by_verdict[words[i].verdict], words[i].word);
+      sep = ", ";
+    }
+  (void) kwi_fail (c->err, KW_ERR_EXHAUSTED, "%s", text);
+  if (c->err != NULL && p->until_ms != KWI_NEVER)
+    c->err->retry_at_ms = p->until_ms;
+}
+
+static void
+say_rate_limit (struct kwi_call *c, const struct kwi_decision *d,
+                int64_t now_ms)
+{
+  char wait[32], deadline[32];
+  const char *reason = c->judgement.reason;
+
+  (void) kwi_duration_text (d->wait_ms, wait, sizeof wait);
+  (void) kwi_duration_text (c->state.deadline_at - c->state.began_at, deadline,
+                            sizeof deadline);
+  if (d->past_deadline)
+    (void) kwi_fail (c->err, d->code,
+                     "%s key \"%s\" is rate limited (%s), and the wait of %s "
+                     "would outlast the deadline of %s",
+                     provider_name (c), key_name (c), reason, wait, deadline);
+  else
+    (void) kwi_fail (c->err, d->code,
+                     "%s key \"%s\" is still rate limited (%s) after %d "
+                     "retries (max_retries = %d); the next wait would be %s",
+                     provider_name (c), key_name (c), reason,
+                     (int) c->state.retries, (int) c->policy.max_retries, wait);
+  if (c->err != NULL)
+    c->err->retry_at_ms = now_ms + d->wait_ms;
+}
+
+static void
+say_deadline (struct kwi_call *c, const struct kwi_decision *d)
+{
+  char wait[32], deadline[32], last[512] = "";
+
+  (void) kwi_duration_text (c->state.deadline_at - c->state.began_at, deadline,
+                            sizeof deadline);
+  (void) kwi_duration_text (d->wait_ms, wait, sizeof wait);
+  if (d->past_deadline) {
+    last_answer (c, last, sizeof last);
+    (void) kwi_fail (c->err, d->code,
+                     "%s does not serve (%s), and the wait of %s before the "
+                     "next try would outlast the deadline of %s",
+                     provider_name (c), last, wait, deadline);
+  }
+  else
+    (void) kwi_fail (c->err, d->code,
+                     "the deadline of %s passed before %s had answered",
+                     deadline, provider_name (c));
+}
+
+static void
+say_unavailable (struct kwi_call *c, const struct kwi_decision *d)
+{
+  char last[512], where[256], wait[32];
+
+  last_answer (c, last, sizeof last);
+  place (c, where, sizeof where);
+  if (c->sink.started)
+    (void) kwi_fail (c->err, d->code,
+                     "the stream from %s broke after it had begun (%s); what "
+                     "came before was handed over",
+                     provider_name (c), last);
+  else if (d->code == KW_ERR_TIMEOUT)
+    (void) kwi_fail (c->err, d->code,
+                     "%s did not answer within attempt_timeout (%s), %zu times",
+                     provider_name (c),
+                     kwi_duration_text (c->provider->config->attempt_timeout_ms,
+                                        wait, sizeof wait),
+                     c->n_attempts);
+  else
+    (void) kwi_fail (c->err, d->code,
+                     "%s at %s is not available after %d retries "
+                     "(max_retries = %d): %s",
+                     provider_name (c), where, (int) c->state.retries,
+                     (int) c->policy.max_retries, last);
+}
+
+void
+kwi_call_say_given_up (struct kwi_call *c, const struct kwi_decision *d,
+                       int64_t now_ms)
+{
+  char last[512];
+
+  last_answer (c, last, sizeof last);
+  switch (d->code) {
+  case KW_ERR_RATE_LIMIT:
+    say_rate_limit (c, d, now_ms);
+    break;
+  case KW_ERR_DEADLINE:
+    say_deadline (c, d);
+    break;
+  case KW_ERR_TIMEOUT:
+  case KW_ERR_UNAVAILABLE:
+    say_unavailable (c, d);
+    break;
+  case KW_ERR_AUTH:
+    (void) kwi_fail (c->err, d->code,
+                     "%s does not accept key \"%s\" (%s); correct or remove "
+                     "the key (on_auth = fail)",
+                     provider_name (c), key_name (c), last);
+    break;
+  case KW_ERR_BILLING:
+    (void) kwi_fail (c->err, d->code,
+                     "the account of %s key \"%s\" cannot be charged (%s) "
+                     "(on_billing = fail)",
+                     provider_name (c), key_name (c), last);
+    break;
+  case KW_ERR_SWITCHES:
+    (void) kwi_fail (c->err, d->code,
+                     "gave up after %d switches (max_switches = %d); the last "
+                     "key, \"%s\", answered %s",
+                     (int) c->state.switches, (int) c->policy.max_switches,
+                     key_name (c), last);
+    break;
+  case KW_ERR_TOO_LARGE:
+    (void) kwi_fail (c->err, d->code,
+                     "the answer of %s is larger than max_response (%" PRId64
+                     " bytes)",
+                     provider_name (c), c->provider->config->max_response);
+    break;
+  case KW_ERR_CANCELLED:
+    (void) kwi_fail (c->err, d->code, "cancelled");
+    break;
+  default:
+    (void) kwi_fail (c->err, d->code, "%s refused the request (%s)",
+                     provider_name (c), last);
+  }
+}
+
+static void
+add_trail (const struct kwi_call *c, char *text, size_t size)
+{
+  size_t i;
+
+  for (i = 0; i < c->n_attempts; i++) {
+    const kw_attempt *a = &c->attempts[i];
+    char wait[32];
+
+    append (text, size, "%s%s %s", i == 0 ? "; tried: " : ", ", a->key,
+            kw_verdict_name (a->verdict));
+    if (a->reason[0] != '\0')
+      append (text, size, " %s", a->reason);
+    if (a->waited_ms > 0)
+      append (text, size, " (waited %s)",
+              kwi_duration_text (a->waited_ms, wait, sizeof wait));
+  }
+}
+
+void
+kwi_call_fill_error (struct kwi_call *c)
+{
+  struct kw_error *e = c->err;
+  size_t n = c->n_attempts < KW_ERROR_ATTEMPTS ? c->n_attempts
+                                               : KW_ERROR_ATTEMPTS;
+  char text[sizeof e->message];
+
+  if (e == NULL || e->struct_size < offsetof (struct kw_error, attempt))
+    return;
+  e->http_status = c->answer.status;
+  e->attempts = (int32_t) c->n_attempts;
+  e->switches = c->state.switches;
+  e->waited_ms = c->state.waited_ms;
+  memcpy (text, e->message, sizeof text);
+  add_trail (c, text, sizeof text);
+  (void) kwi_fail (e, e->code, "%s", text);
+  if (e->struct_size >= sizeof *e && n > 0)
+    memcpy (e->attempt, c->attempts, n * sizeof *c->attempts);
+}

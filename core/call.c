@@ -1,0 +1,433 @@
+/* call - one request's life, step by step; see call.h. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define KW_PROVIDER_API 1
+#include <keywheel/provider.h>
+#include <keywheel/keywheel.h>
+
+#include "call.h"
+#include "client.h"
+#include "fail.h"
+#include "secrets.h"
+
+/* A day's limit whose end nobody named: tried again in an hour.  A short
+ * limit's: in a second. */
+enum { PARK_DAY_MS = 3600 * 1000, PARK_SHORT_MS = 1000 };
+
+static int64_t
+mono_now (const struct kwi_call *c)
+{
+  const struct kwi_clock *k = &c->provider->client->clock;
+  return k->mono_ms (k->ctx);
+}
+
+static int64_t
+wall_now (const struct kwi_call *c)
+{
+  const struct kwi_clock *k = &c->provider->client->clock;
+  return k->wall_ms (k->ctx);
+}
+
+static enum kwi_step
+finish (struct kwi_call *c, int code)
+{
+  c->done = 1;
+  c->code = code;
+  if (code != 0)
+    kwi_call_fill_error (c);
+  return KWI_STEP_DONE;
+}
+
+void
+kwi_call_begin (struct kwi_call *c, int64_t deadline_ms)
+{
+  c->policy = c->provider->config->policy;
+  if (c->only_key != KWI_NO_KEY)
+    c->policy.max_switches = c->policy.max_retries = 0;
+  c->key = KWI_NO_KEY;
+  c->id = atomic_fetch_add (&c->provider->client->calls, 1) + 1;
+  c->sink.judgement = &c->judgement;
+  kwi_stream_reset (&c->sink);
+  kwi_policy_begin (&c->policy, &c->state, deadline_ms, mono_now (c));
+}
+
+/* ---- Sending ------------------------------------------------------------ */
+
+static kw_attempt *
+new_attempt (struct kwi_call *c, int why)
+{
+  kw_attempt *a;
+
+  if (c->n_attempts == c->attempts_size) {
+    size_t size = c->attempts_size == 0 ? 4 : c->attempts_size * 2;
+    a = realloc (c->attempts, size * sizeof *a);
+    if (a == NULL)
+      return NULL;
+    c->attempts = a;
+    c->attempts_size = size;
+  }
+  a = &c->attempts[c->n_attempts++];
+  memset (a, 0, sizeof *a);
+  memccpy (a->key, kwi_keyring_name (c->provider->ring, c->key), '\0',
+           sizeof a->key - 1);
+  a->why = why;
+  a->stated_wait_ms = -1;
+  return a;
+}
+
+/* The plugin builds the request, for this attempt. */
+static int
+build (struct kwi_call *c)
+{
+  const struct kwi_secret *secret
+    = kwi_secrets_get (c->provider->secrets, c->key);
+  struct kw_call k = {
+    .struct_size = sizeof k,
+    .attempt = (uint32_t) c->n_attempts,
+    .base_url = c->provider->base_url,
+    .method = c->method,
+    .path = c->path,
+    .content_type = c->body_len > 0 ? "application/json" : NULL,
+    .model = c->model[0] != '\0' ? c->model : NULL,
+    .body = c->body,
+    .body_len = c->body_len,
+    .stream = (uint32_t) c->stream,
+  };
+
+  /* instance.c takes them out again for a plugin that did not ask. */
+  if (c->provider->config->allow_secret) {
+    k.secret = secret->bytes;
+    k.secret_len = secret->len;
+  }
+  kwi_request_reset (&c->request, c->body, c->body_len);
+  return c->probe
+         ? kwi_instance_build_probe (c->provider->instance, &k, &c->request, c->err)
+         : kwi_instance_prepare (c->provider->instance, &k, &c->request, c->err);
+}
+
+static enum kwi_step
+send_on (struct kwi_call *c, const struct kwi_pick *p)
+{
+  int why = p->probe ? KW_WHY_PROBE : c->retrying ? KW_WHY_RETRY
+            : c->switching ? KW_WHY_SWITCH : KW_WHY_FIRST;
+  size_t from = c->key;
+  int code;
+
+  c->key = p->key;
+  if (c->switching && from != KWI_NO_KEY)
+    kwi_call_tell_switch (c, from, p->seq);
+  c->switching = c->retrying = 0;
+  code = build (c);
+  if (code != 0)
+    return finish (c, code);
+  if (new_attempt (c, why) == NULL) {
+    (void) kwi_fail (c->err, KW_ERR_MEMORY, "out of memory");
+    return finish (c, KW_ERR_MEMORY);
+  }
+  kwi_stream_reset (&c->sink);
+  kwi_call_tell_attempt (c, p->seq, why);
+  return KWI_STEP_SEND;
+}
+
+static enum kwi_step
+wait_step (struct kwi_call *c, int64_t ms, int wake_only)
+{
+  c->wait_ms = ms;
+  c->wake_only = wake_only;
+  c->wait_pending = 0;
+  if (!wake_only) {
+    c->retrying = 1;
+    if (c->n_attempts > 0)
+      c->attempts[c->n_attempts - 1].waited_ms += ms;
+    kwi_call_tell_wait (c, ms);
+  }
+  return KWI_STEP_WAIT;
+}
+
+/* Every key is blocked for this model. */
+static enum kwi_step
+none_free (struct kwi_call *c, const struct kwi_pick *p)
+{
+  int64_t now = wall_now (c);
+  struct kwi_decision d;
+
+  /* Parked by short limits only as long as those last: worth a wait. */
+  if (p->limited_ready_ms != KWI_NEVER) {
+    d = kwi_policy_parked (&c->policy, &c->state, p->limited_ready_ms - now,
+                           mono_now (c));
+    if (d.action == KWI_WAIT) {
+      c->key = p->limited_key;
+      c->switching = 0;
+      return wait_step (c, d.wait_ms, 0);
+    }
+    kwi_call_say_given_up (c, &d, now);
+    return finish (c, d.code);
+  }
+  kwi_call_say_exhausted (c, p, now);
+  return finish (c, KW_ERR_EXHAUSTED);
+}
+
+/* A retry whose key was parked meanwhile by another call moves on, which is a
+ * switch like any other. */
+static int
+moves_on (struct kwi_call *c, const struct kwi_pick *p)
+{
+  if (!c->retrying || p->key == c->key)
+    return 0;
+  c->retrying = 0;
+  c->switching = 1;
+  if (c->state.switches >= c->policy.max_switches)
+    return -1;
+  c->state.switches++;
+  c->state.backoffs = 0;
+  return 0;
+}
+
+enum kwi_step
+kwi_call_next (struct kwi_call *c)
+{
+  struct kwi_pick p = { .key = c->only_key };
+
+  if (c->done)
+    return KWI_STEP_DONE;
+  if (c->wait_pending)
+    return wait_step (c, c->wait_ms, 0);
+  if (kwi_policy_left (&c->state, mono_now (c)) == 0) {
+    struct kwi_decision d = { .code = KW_ERR_DEADLINE };
+    kwi_call_say_given_up (c, &d, wall_now (c));
+    return finish (c, KW_ERR_DEADLINE);
+  }
+  if (c->only_key == KWI_NO_KEY)
+    kwi_keyring_pick (c->provider->ring, c->model,
+                      c->retrying ? c->key : KWI_NO_KEY, c->id, c->lane,
+                      wall_now (c), &p);
+  switch (p.picked) {
+  case KWI_PICK_KEY:
+    if (moves_on (c, &p) != 0) {
+      struct kwi_decision d = { .code = KW_ERR_SWITCHES };
+      kwi_keyring_leave (c->provider->ring, p.key, c->model, c->id, NULL);
+      kwi_call_say_given_up (c, &d, wall_now (c));
+      return finish (c, KW_ERR_SWITCHES);
+    }
+    return send_on (c, &p);
+  case KWI_PICK_BUSY:
+    return wait_step (c, kwi_policy_left (&c->state, mono_now (c)), 1);
+  default:
+    return none_free (c, &p);
+  }
+}
+
+/* ---- Judging ------------------------------------------------------------ */
+
+static int
+is_json_type (const struct kwi_answer *a)
+{
+  const char *t = kwi_answer_header (a, "content-type");
+  return t != NULL && strcasestr (t, "json") != NULL;
+}
+
+/* "Nonsense where JSON should be": a 200 of a chat, or one that says it is
+ * JSON, whose body is none; or a page where an API was asked. */
+static int
+is_nonsense (const struct kwi_call *c, struct kwi_answer *a)
+{
+  const char *t = kwi_answer_header (a, "content-type");
+
+  if (t != NULL && strncasecmp (t, "text/html", 9) == 0)
+    return 1;
+  if (!is_json_type (a) && strncmp (c->path, "/chat/completions", 17) != 0)
+    return 0;
+  return kwi_answer_json (a) == NULL;
+}
+
+static void
+make_transient (struct kwi_judgement *j, const char *reason)
+{
+  j->outcome = KW_OUTCOME_TRANSIENT;
+  j->scope = KW_SCOPE_REQUEST;
+  j->wait_ms = -1;
+  memccpy (j->reason, reason, '\0', sizeof j->reason);
+}
+
+static void
+judge (struct kwi_call *c)
+{
+  struct kwi_judgement *j = &c->judgement;
+  struct kwi_stream *s = &c->sink;
+
+  if (s->failed)                /* the stream's own error event said it */
+    return;
+  kwi_instance_classify (c->provider->instance, &c->answer, j);
+  if (s->is_stream) {
+    if (s->input_tokens >= 0 || s->output_tokens >= 0) {
+      j->input_tokens = s->input_tokens;
+      j->output_tokens = s->output_tokens;
+    }
+    if (j->outcome == KW_OUTCOME_OK && c->answer.net != KW_NET_OK)
+      make_transient (j, "stream_broken");
+    else if (j->outcome == KW_OUTCOME_OK && s->n_events == 0)
+      make_transient (j, "stream_empty");
+  }
+  else if (j->outcome == KW_OUTCOME_OK && c->answer.net != KW_NET_OK)
+    make_transient (j, "answer_cut_short");
+  else if (j->outcome == KW_OUTCOME_OK && is_nonsense (c, &c->answer))
+    make_transient (j, "not_json");
+}
+
+/* What the last answer parks, whatever the call does next. */
+static int
+parks (const struct kwi_call *c)
+{
+  switch (c->judgement.outcome) {
+  case KW_OUTCOME_DAILY_LIMIT:
+  case KW_OUTCOME_BILLING:
+    return 1;
+  case KW_OUTCOME_RATE_LIMIT:
+    return c->policy.on_rate_limit == KWI_ON_SWITCH;
+  case KW_OUTCOME_AUTH:
+    return c->policy.on_auth == KWI_ON_SWITCH;
+  default:
+    return 0;
+  }
+}
+
+static int64_t
+default_park_ms (const struct kwi_call *c)
+{
+  switch (c->judgement.outcome) {
+  case KW_OUTCOME_DAILY_LIMIT:
+    return PARK_DAY_MS;
+  case KW_OUTCOME_RATE_LIMIT:
+    return PARK_SHORT_MS;
+  default:
+    return -1;
+  }
+}
+
+static void
+record_and_report (struct kwi_call *c)
+{
+  kw_attempt *a = &c->attempts[c->n_attempts - 1];
+  const struct kwi_judgement *j = &c->judgement;
+  struct kwi_effect e;
+
+  a->verdict = (int32_t) j->outcome;
+  a->http_status = c->answer.status;
+  a->took_ms = c->answer.took_ms;
+  a->stated_wait_ms = j->wait_ms;
+  memcpy (a->reason, j->reason, sizeof a->reason);
+  kwi_keyring_report (c->provider->ring, c->key, c->model, c->id, j, parks (c),
+                      default_park_ms (c), c->answer.received_ms, wall_now (c),
+                      &e);
+  kwi_call_tell_verdict (c);
+  kwi_call_tell_effect (c, &e);
+}
+
+/* Bounds that are nobody's verdict; 1: the call is over. */
+static int
+ended_outside (struct kwi_call *c)
+{
+  struct kwi_decision d = { .action = KWI_GIVE_UP };
+
+  if (c->answer.cancelled || c->sink.stopped)
+    d.code = KW_ERR_CANCELLED;
+  else if (c->answer.past_deadline)
+    d.code = KW_ERR_DEADLINE;
+  else if (c->answer.too_large)
+    d.code = KW_ERR_TOO_LARGE;
+  else
+    return 0;
+  memset (&c->judgement, 0, sizeof c->judgement);
+  c->judgement.input_tokens = c->judgement.output_tokens = -1;
+  make_transient (&c->judgement, kw_error_name (d.code));
+  record_and_report (c);
+  kwi_call_say_given_up (c, &d, wall_now (c));
+  (void) finish (c, d.code);
+  return 1;
+}
+
+/* A switch that the bound denies reads better as "all exhausted" when there
+ * is nothing left to switch to. */
+static void
+say_switches (struct kwi_call *c, struct kwi_decision *d)
+{
+  struct kwi_pick p;
+  int64_t now = wall_now (c);
+
+  /* As call 0, which probes nothing: only a look. */
+  kwi_keyring_pick (c->provider->ring, c->model, KWI_NO_KEY, 0, NULL, now, &p);
+  if (p.picked == KWI_PICK_NONE && p.limited_ready_ms == KWI_NEVER) {
+    d->code = KW_ERR_EXHAUSTED;
+    kwi_call_say_exhausted (c, &p, now);
+  }
+  else
+    kwi_call_say_given_up (c, d, now);
+}
+
+void
+kwi_call_answered (struct kwi_call *c)
+{
+  const struct kwi_clock *k = &c->provider->client->clock;
+  struct kwi_decision d;
+
+  if (ended_outside (c))
+    return;
+  judge (c);
+  record_and_report (c);
+  d = kwi_policy_verdict (&c->policy, &c->state, c->judgement.outcome,
+                          c->judgement.wait_ms, c->answer.timed_out,
+                          mono_now (c), k->random (k->ctx));
+  if (d.action != KWI_ACCEPT && c->sink.started) {
+    d = (struct kwi_decision) { .code = KW_ERR_UNAVAILABLE };
+    kwi_call_say_given_up (c, &d, wall_now (c));
+    (void) finish (c, d.code);
+    return;
+  }
+  switch (d.action) {
+  case KWI_ACCEPT:
+    if (c->sink.is_stream && kwi_stream_end (&c->sink) != 0) {
+      d.code = KW_ERR_CANCELLED;
+      kwi_call_say_given_up (c, &d, wall_now (c));
+    }
+    (void) finish (c, d.code);
+    return;
+  case KWI_SWITCH:
+    c->switching = 1;
+    return;
+  case KWI_WAIT:
+    c->wait_pending = 1;
+    c->wait_ms = d.wait_ms;
+    return;
+  default:
+    if (d.code == KW_ERR_SWITCHES && c->only_key == KWI_NO_KEY)
+      say_switches (c, &d);
+    else
+      kwi_call_say_given_up (c, &d, wall_now (c));
+    (void) finish (c, d.code);
+  }
+}
+
+void
+kwi_call_cancel (struct kwi_call *c)
+{
+  struct kwi_decision d = { .code = KW_ERR_CANCELLED };
+
+  if (c->done)
+    return;
+  kwi_call_say_given_up (c, &d, wall_now (c));
+  (void) finish (c, KW_ERR_CANCELLED);
+}
+
+void
+kwi_call_clear (struct kwi_call *c)
+{
+  kwi_keyring_leave (c->provider->ring, c->key, c->model, c->id, c->lane);
+  kwi_stream_clear (&c->sink);
+  kwi_answer_clear (&c->answer);
+  kwi_request_clear (&c->request);
+  free (c->attempts);
+  c->attempts = NULL;
+}

@@ -1,0 +1,102 @@
+/* call - one request's life: policy, keyring, plugin and transport taking
+ * turns.  Sans-I/O: kwi_call_next says what to do (send, wait, or it is over),
+ * the driver does it and comes back.  One thread at a time.
+ * Decides nothing itself: which key is the keyring's, what to do the policy's,
+ * what an answer means the plugin's. */
+#ifndef KWI_CALL_H
+#define KWI_CALL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <keywheel/keywheel.h>
+
+#include "answer.h"
+#include "instance.h"
+#include "keyring.h"
+#include "policy.h"
+#include "request.h"
+#include "stream.h"
+
+struct kwi_lane;
+struct kwi_provider;
+
+enum kwi_step {
+  KWI_STEP_SEND,                /* one exchange of call->request, then
+                                   kwi_call_answered                      */
+  KWI_STEP_WAIT,                /* wait_ms, or until woken; then next     */
+  KWI_STEP_DONE                 /* call->code                             */
+};
+
+struct kwi_call {
+  /* The driver's business. */
+  struct kwi_provider *provider;
+  struct kwi_lane *lane;
+  uint64_t id;
+  const char *path;
+  const char *method;
+  const void *body;
+  size_t body_len;
+  char model[96];
+  int stream;                   /* the body asks for an event stream      */
+  int probe;                    /* build_probe instead of prepare         */
+  size_t only_key;              /* KWI_NO_KEY, or the one it must be      */
+  struct kw_request request;
+  struct kwi_answer answer;
+  struct kwi_stream sink;
+
+  /* How it stands. */
+  struct kwi_policy policy;
+  struct kwi_policy_state state;
+  size_t key;                   /* the last attempt's; KWI_NO_KEY         */
+  int switching;                /* the next pick is a switch              */
+  int retrying;                 /* the next pick is a retry on key        */
+  int wake_only;                /* WAIT: ends when woken                  */
+  int wait_pending;             /* the last answer is to be followed by one */
+  int64_t wait_ms;
+  struct kwi_judgement judgement;
+  kw_attempt *attempts;
+  size_t n_attempts, attempts_size;
+
+  /* How it ended. */
+  int done;
+  int code;
+  struct kw_error *err;         /* the caller's, or NULL                  */
+};
+
+/* Zeroed call with provider, lane, body, path, model, stream, err set by the
+ * caller.  deadline_ms 0: the configured one. */
+void kwi_call_begin (struct kwi_call *, int64_t deadline_ms);
+enum kwi_step kwi_call_next (struct kwi_call *);
+/* The exchange is over; call->answer has what came. */
+void kwi_call_answered (struct kwi_call *);
+/* Ends it from outside: cancelled. */
+void kwi_call_cancel (struct kwi_call *);
+/* Frees what it owns; gives a probe back. */
+void kwi_call_clear (struct kwi_call *);
+
+/* Steps through it on this thread, by its lane.  Returns call->code. */
+int kwi_call_run (struct kwi_call *);
+
+/* ---- call-text.c: the words for people ---------------------------------- */
+
+/* All keys are blocked. */
+void kwi_call_say_exhausted (struct kwi_call *, const struct kwi_pick *,
+                             int64_t now_ms);
+/* The policy gave up after the last answer. */
+void kwi_call_say_given_up (struct kwi_call *, const struct kwi_decision *,
+                            int64_t now_ms);
+/* What the provider, or the network, said last; no secret in it. */
+void kwi_call_provider_text (struct kwi_call *, char *buf, size_t size);
+/* Copies the record into err and adds what was tried to its message. */
+void kwi_call_fill_error (struct kwi_call *);
+
+/* ---- call-events.c: what the observer is told --------------------------- */
+
+void kwi_call_tell_attempt (struct kwi_call *, uint64_t seq, int why);
+void kwi_call_tell_verdict (struct kwi_call *);
+void kwi_call_tell_effect (struct kwi_call *, const struct kwi_effect *);
+void kwi_call_tell_switch (struct kwi_call *, size_t from, uint64_t seq);
+void kwi_call_tell_wait (struct kwi_call *, int64_t wait_ms);
+
+#endif

@@ -1,0 +1,321 @@
+/* client - the public calls over everything else: a request taken in, checked,
+ * sent on its way, and what came of it handed out. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KW_PROVIDER_API 1
+#include <keywheel/provider.h>
+#include <keywheel/keywheel.h>
+
+#include "body.h"
+#include "call.h"
+#include "client.h"
+#include "fail.h"
+#include "loader.h"
+#include "reply.h"
+#include "transport.h"
+
+/* ---- Small answers ------------------------------------------------------- */
+
+void
+kw_client_cancel (kw_client *c)
+{
+  kwi_transport_cancel (c->transport);
+}
+
+const char *
+kw_client_warning (const kw_client *c, size_t i)
+{
+  return i < c->n_warnings ? c->warnings[i] : NULL;
+}
+
+const char *
+kw_client_provider (const kw_client *c, size_t i)
+{
+  return i < c->n_providers ? c->providers[i]->config->name : NULL;
+}
+
+const char *
+kw_client_config_path (const kw_client *c)
+{
+  return c->config->path;
+}
+
+int
+kw_client_log_level (const kw_client *c)
+{
+  return c->config->log_level;
+}
+
+void
+kw_client_observe (kw_client *c,
+                   void (*observer) (void *user, const kw_event *), void *user)
+{
+  c->observer = observer;
+  c->observer_user = user;
+}
+
+static const char *
+or_empty (const char *s)
+{
+  return s != NULL ? s : "";
+}
+
+void
+kwi_client_tell (struct kwi_provider *p, struct kw_event *e)
+{
+  struct kw_client *c = p->client;
+
+  if (c->observer == NULL)
+    return;
+  e->struct_size = sizeof *e;
+  if (e->seq == 0)
+    e->seq = atomic_fetch_add (&c->seq, 1) + 1;
+  e->at_ms = c->clock.wall_ms (c->clock.ctx);
+  e->provider = p->config->name;
+  e->key = or_empty (e->key);
+  e->to_key = or_empty (e->to_key);
+  e->model = or_empty (e->model);
+  e->account = or_empty (e->account);
+  e->reason = or_empty (e->reason);
+  e->message = or_empty (e->message);
+  c->observer (c->observer_user, e);
+}
+
+/* ---- Finding a provider --------------------------------------------------- */
+
+struct kwi_provider *
+kwi_client_find (struct kw_client *c, const char *name)
+{
+  size_t i;
+
+  /* Found in the environment, and more than one: no silent choice. */
+  if (name == NULL)
+    return c->n_providers == 1 || c->config->provider != NULL
+           || c->config->path != NULL ? c->providers[0] : NULL;
+  for (i = 0; i < c->n_providers; i++)
+    if (strcmp (c->providers[i]->config->name, name) == 0)
+      return c->providers[i];
+  return NULL;
+}
+
+static int
+no_such_provider (const struct kw_client *c, const char *name,
+                  struct kw_error *err)
+{
+  char known[512] = "";
+  size_t i, len = 0;
+
+  for (i = 0; i < c->n_providers; i++) {
+    int n = snprintf (known + len, sizeof known - len, "%s%s",
+                      i > 0 ? ", " : "", c->providers[i]->config->name);
+    if (n < 0 || (size_t) n >= sizeof known - len)
+      break;
+    len += (size_t) n;
+  }
+  if (name == NULL)
+    return kwi_fail (err, KW_ERR_USAGE,
+                     "the environment has keys of several providers (%s), and "
+                     "no configuration says which is the default: name one",
+                     known);
+  return kwi_fail (err, KW_ERR_USAGE, "there is no provider \"%s\"; %s: %s",
+                   name,
+                   c->config->path != NULL ? "the configuration has"
+                                           : "the environment has keys of",
+                   known);
+}
+
+/* ---- A request ------------------------------------------------------------ */
+
+/* A path goes into a URL as it is. */
+static int
+check_path (const char *path, struct kw_error *err)
+{
+  const char *s;
+
+  if (path[0] != '/')
+    return kwi_fail (err, KW_ERR_USAGE,
+                     "path \"%.80s\" does not begin with '/', as in "
+                     "\"/chat/completions\"",
+                     path);
+  for (s = path; *s != '\0'; s++)
+    if (*s <= ' ' || *s > '~' || *s == '#')
+      return kwi_fail (err, KW_ERR_USAGE,
+                       "path \"%.80s\" has a character that a URL's path has "
+                       "not: byte 0x%02x",
+                       path, (unsigned char) *s);
+  return 0;
+}
+
+/* Sets call->body, model and stream from what the caller gave.  *ret_own is
+ * the body to free, or NULL. */
+static int
+take_request (struct kwi_call *c, const kw_request *rq, char **ret_own,
+              struct kw_error *err)
+{
+  const char *model = rq->model != NULL ? rq->model : c->provider->model;
+  int code;
+
+  if (strlen (model) >= sizeof c->model)
+    return kwi_fail (err, KW_ERR_USAGE,
+                     "the model's name is longer than %zu bytes",
+                     sizeof c->model - 1);
+  c->path = rq->path != NULL ? rq->path : "/chat/completions";
+  code = check_path (c->path, err);
+  if (code != 0)
+    return code;
+  if (rq->body == NULL) {
+    if (model[0] == '\0')
+      return kwi_fail (err, KW_ERR_USAGE,
+                       "no model is named, neither in the request nor for "
+                       "provider \"%s\"",
+                       c->provider->config->name);
+    (void) memccpy (c->model, model, '\0', sizeof c->model);
+    c->stream = rq->stream != 0;
+    code = kwi_body_make (rq, model, ret_own, &c->body_len, err);
+    c->body = *ret_own;
+    return code;
+  }
+  if (rq->prompt != NULL || rq->n_messages > 0 || rq->system != NULL)
+    return kwi_fail (err, KW_ERR_USAGE,
+                     "a request has either a body or a prompt and messages, "
+                     "not both");
+  c->body = rq->body;
+  c->body_len = rq->body_len;
+  code = kwi_body_check (rq->body, rq->body_len, c->model, sizeof c->model,
+                         &c->stream, err);
+  if (code == 0 && (c->model[0] == '\0' || rq->model != NULL))
+    (void) memccpy (c->model, model, '\0', sizeof c->model);
+  return code;
+}
+
+/* The whole answer to someone who asked for pieces. */
+static int
+hand_over (const kw_request *rq, const kw_reply *r)
+{
+  size_t len;
+  const char *body = kw_reply_body (r, &len), *text;
+  int stop = 0;
+
+  if (rq->on_data != NULL && len > 0)
+    stop = rq->on_data (rq->user, body, len);
+  if (stop == 0 && rq->on_text != NULL
+      && (text = kw_reply_text (r)) != NULL && text[0] != '\0')
+    stop = rq->on_text (rq->user, text, strlen (text));
+  return stop;
+}
+
+static int
+finish_call (struct kwi_call *c, const kw_request *rq, kw_reply **ret,
+             struct kw_error *err)
+{
+  int streamed = c->sink.is_stream;
+  kw_reply *r = kwi_reply_new (c);
+
+  if (r == NULL)
+    return kwi_fail (err, KW_ERR_MEMORY, "out of memory");
+  if (!streamed && hand_over (rq, r) != 0) {
+    kw_reply_free (r);
+    return kwi_fail (err, KW_ERR_CANCELLED, "cancelled");
+  }
+  *ret = r;
+  return 0;
+}
+
+/* Starts err anew: it may hold what an earlier call left. */
+static void
+clear_error (struct kw_error *err)
+{
+  if (err == NULL || err->struct_size < offsetof (struct kw_error, attempt))
+    return;
+  err->code = err->http_status = 0;
+  err->retry_at_ms = err->waited_ms = 0;
+  err->attempts = err->switches = 0;
+  err->message[0] = '\0';
+}
+
+int
+kw_chat (kw_client *c, const kw_request *request, kw_reply **ret_reply,
+         struct kw_error *err)
+{
+  kw_request rq = { 0 };
+  struct kwi_call call = { .err = err, .method = "POST",
+                           .only_key = KWI_NO_KEY };
+  char *own = NULL;
+  int code;
+
+  clear_error (err);
+  if (request == NULL || request->struct_size == 0)
+    return kwi_fail (err, KW_ERR_USAGE,
+                     "the request was not begun as KW_REQUEST_INIT");
+  memcpy (&rq, request, request->struct_size < sizeof rq
+                          ? request->struct_size : sizeof rq);
+  call.provider = kwi_client_find (c, rq.provider);
+  if (call.provider == NULL)
+    return no_such_provider (c, rq.provider, err);
+  code = take_request (&call, &rq, &own, err);
+  if (code == 0) {
+    call.lane = kwi_lane_take (c->transport);
+    if (call.lane == NULL)
+      code = kwi_fail (err, KW_ERR_MEMORY, "out of memory");
+  }
+  if (code == 0) {
+    call.sink.instance = call.provider->instance;
+    call.sink.on_data = rq.on_data;
+    call.sink.on_text = rq.on_text;
+    call.sink.user = rq.user;
+    kwi_call_begin (&call, rq.deadline_ms);
+    code = kwi_call_run (&call);
+    if (code == 0)
+      code = finish_call (&call, &rq, ret_reply, err);
+    kwi_call_clear (&call);
+    kwi_lane_give (c->transport, call.lane);
+  }
+  free (own);
+  return code;
+}
+
+/* ---- One key, once -------------------------------------------------------- */
+
+int
+kw_probe (kw_client *c, const char *provider, const char *key_name,
+          struct kw_error *err)
+{
+  struct kwi_call call = { .err = err };
+  kw_request rq = KW_REQUEST_INIT;
+  char *own = NULL;
+  int code = 0;
+
+  clear_error (err);
+  call.provider = kwi_client_find (c, provider);
+  if (call.provider == NULL)
+    return no_such_provider (c, provider, err);
+  call.only_key = kwi_keyring_index (call.provider->ring, key_name);
+  if (call.only_key == kwi_keyring_count (call.provider->ring))
+    return kwi_fail (err, KW_ERR_USAGE, "provider \"%s\" has no key \"%s\"",
+                     call.provider->config->name, key_name);
+  call.probe = (kwi_plugin_provider (call.provider->plugin)->caps
+                & KW_CAP_PROBE) != 0;
+  rq.prompt = "ping";
+  call.method = "POST";
+  code = take_request (&call, &rq, &own, err);
+  if (code == 0 && call.probe) {
+    call.method = "GET";
+    call.path = "";
+    call.body = NULL;
+    call.body_len = 0;
+  }
+  if (code == 0 && (call.lane = kwi_lane_take (c->transport)) == NULL)
+    code = kwi_fail (err, KW_ERR_MEMORY, "out of memory");
+  if (code == 0) {
+    call.sink.instance = call.provider->instance;
+    kwi_call_begin (&call, 0);
+    code = kwi_call_run (&call);
+    kwi_call_clear (&call);
+    kwi_lane_give (c->transport, call.lane);
+  }
+  free (own);
+  return code;
+}

@@ -1,0 +1,63 @@
+/* client - the insides of a kw_client: the sections at work, and who is told
+ * of events.  For open.c, client.c, status.c and the call. */
+#ifndef KWI_CLIENT_H
+#define KWI_CLIENT_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "clock.h"
+#include "config.h"
+#include "policy.h"
+
+struct kw_client;
+struct kw_event;
+struct kw_error;
+struct kw_instance;
+struct kwi_keyring;
+struct kwi_plugin;
+struct kwi_secrets;
+struct kwi_transport;
+
+/* One [provider] section at work. */
+struct kwi_provider {
+  struct kw_client *client;
+  const struct kwi_provider_config *config;
+  char *base_url;               /* the INI's or the plugin's              */
+  char *model;                  /* the INI's or the plugin's; "" if neither */
+  struct kwi_plugin *plugin;
+  struct kw_instance *instance;
+  struct kwi_secrets *secrets;
+  struct kwi_keyring *ring;
+};
+
+struct kw_client {
+  struct kwi_clock clock;
+  struct kwi_config *config;
+  struct kwi_provider **providers;      /* the default one first          */
+  size_t n_providers;
+  struct kwi_transport *transport;
+  char **warnings;
+  size_t n_warnings;
+  atomic_uint_fast64_t seq;     /* orders events                          */
+  atomic_uint_fast64_t calls;
+  void (*observer) (void *user, const struct kw_event *);
+  void *observer_user;
+};
+
+/* Fills in what every event has (size, provider, time, "" for absent strings)
+ * and tells the observer.  seq 0: takes the next one. */
+void kwi_client_tell (struct kwi_provider *, struct kw_event *);
+
+/* As kw_client_open, with a clock and an environment of the caller's. */
+struct kw_client *kwi_client_open (const char *ini_path,
+                                   const struct kwi_clock *,
+                                   const struct kwi_env *,
+                                   const struct kwi_reporter *,
+                                   struct kw_error *err);
+
+/* The section of that name (NULL: the default one), or NULL. */
+struct kwi_provider *kwi_client_find (struct kw_client *, const char *name);
+
+#endif

@@ -1,0 +1,61 @@
+/* host - the services of struct kw_host, and what they know of the call that
+ * is going on.  instance.c enters a frame, calls the plugin, leaves. */
+#ifndef KWI_HOST_H
+#define KWI_HOST_H
+
+#include <pthread.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "instance.h"
+
+struct kw_host;
+struct kw_provider;
+struct kw_request;
+struct kw_response;
+struct kwi_interned;
+
+/* What a plugin sees as an opaque pointer. */
+struct kw_instance {
+  struct kwi_plugin *plugin;
+  const struct kw_provider *provider;
+  void *self;                   /* the plugin's own                       */
+  char section[64];
+  struct kwi_instance_hooks hooks;
+  pthread_rwlock_t setup;       /* write: [setup], read: [hot]            */
+  pthread_mutex_t one;          /* KW_THREAD_SERIALIZE_INSTANCE           */
+  pthread_mutex_t interning;    /* for the two below                      */
+  struct kwi_interned *interned;
+  size_t interned_bytes;
+  int hot, in_setup;            /* KW_DEBUG: calls going on               */
+};
+
+enum kwi_phase { KWI_PHASE_SETUP = 0, KWI_PHASE_BUILD, KWI_PHASE_CLASSIFY };
+
+/* One call into a plugin.  On the caller's stack; found by the services
+ * through the thread, so that calls at the same time never mix their texts. */
+struct kwi_frame {
+  struct kwi_frame *outer;
+  struct kw_instance *in;
+  enum kwi_phase phase;
+  int _reserved;
+  struct kw_request *request;   /* BUILD                                  */
+  const struct kw_response *response; /* CLASSIFY, and the next two       */
+  struct kwi_answer *answer;
+  struct kwi_judgement *judgement;
+  char said[512];               /* host->error's text; "": none           */
+};
+
+void kwi_host_enter (struct kwi_frame *);
+void kwi_host_leave (struct kwi_frame *);
+
+/* The one table, with 16 NULL slots behind it. */
+const struct kw_host *kwi_host_table (void);
+
+/* A line to the hooks: level KW_LOG_*, control characters made visible. */
+void kwi_host_log (struct kw_instance *, uint32_t level, const char *fmt, ...)
+  __attribute__ ((__format__ (__printf__, 3, 4)));
+
+void kwi_host_free_interned (struct kw_instance *);
+
+#endif

@@ -1,0 +1,426 @@
+/* keyring - which key a request goes out on, and what its answer means for
+ * that key and its siblings; see keyring.h. */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KW_PROVIDER_API 1
+#include <keywheel/provider.h>  /* KW_OUTCOME_*, KW_SCOPE_* */
+
+#include "keyring-private.h"
+
+struct kwi_keyring *
+kwi_keyring_new (atomic_uint_fast64_t *seq, void (*wake) (struct kwi_lane *))
+{
+  struct kwi_keyring *r = calloc (1, sizeof *r);
+
+  if (r == NULL)
+    return NULL;
+  r->seq = seq;
+  r->wake = wake;
+  (void) pthread_mutex_init (&r->lock, NULL);
+  r->store = kwi_store_new ();
+  if (r->store != NULL)
+    r->provider = kwi_store_subject (r->store, "provider", 1);
+  if (r->provider == 0) {
+    kwi_keyring_free (r);
+    return NULL;
+  }
+  return r;
+}
+
+void
+kwi_keyring_free (struct kwi_keyring *r)
+{
+  if (r == NULL)
+    return;
+  kwi_store_free (r->store);
+  (void) pthread_mutex_destroy (&r->lock);
+  free (r->waiters);
+  free (r->keys);
+  free (r);
+}
+
+int
+kwi_keyring_add (struct kwi_keyring *r, const char *name,
+                 const char *fingerprint)
+{
+  struct ring_key *k;
+  char subject[64];
+
+  if (r->n == r->size) {
+    size_t size = r->size == 0 ? 8 : r->size * 2;
+    k = realloc (r->keys, size * sizeof *k);
+    if (k == NULL)
+      return -1;
+    r->keys = k;
+    r->size = size;
+  }
+  k = &r->keys[r->n];
+  memset (k, 0, sizeof *k);
+  memccpy (k->name, name, '\0', sizeof k->name - 1);
+  memccpy (k->fingerprint, fingerprint, '\0', sizeof k->fingerprint - 1);
+  if (snprintf (subject, sizeof subject, "key:%s", k->fingerprint) < 0)
+    return -1;
+  k->subject = kwi_store_subject (r->store, subject, 1);
+  if (k->subject == 0)
+    return -1;
+  r->n++;
+  return 0;
+}
+
+size_t
+kwi_keyring_count (const struct kwi_keyring *r)
+{
+  return r->n;
+}
+
+const char *
+kwi_keyring_name (const struct kwi_keyring *r, size_t key)
+{
+  return key < r->n ? r->keys[key].name : "";
+}
+
+size_t
+kwi_keyring_index (const struct kwi_keyring *r, const char *name)
+{
+  size_t i;
+
+  for (i = 0; i < r->n; i++)
+    if (strcmp (r->keys[i].name, name) == 0)
+      break;
+  return i;
+}
+
+/* What holds a key back: itself, its account, the provider. */
+static void
+subjects_of (const struct kwi_keyring *r, const struct ring_key *k,
+             uint32_t subjects[3])
+{
+  subjects[0] = k->subject;
+  subjects[1] = k->account;
+  subjects[2] = r->provider;
+}
+
+static struct kwi_look
+look_at (const struct kwi_keyring *r, size_t key, const char *model,
+         int64_t now_ms)
+{
+  uint32_t subjects[3];
+
+  subjects_of (r, &r->keys[key], subjects);
+  return kwi_limits_look (r->store, subjects, 3, model, now_ms);
+}
+
+static void
+stop_waiting (struct kwi_keyring *r, const struct kwi_lane *lane)
+{
+  size_t i;
+
+  for (i = 0; i < r->n_waiters; i++)
+    if (r->waiters[i] == lane) {
+      r->waiters[i] = r->waiters[--r->n_waiters];
+      return;
+    }
+}
+
+/* 0 or -1: without a place in the list nobody would wake it. */
+static int
+start_waiting (struct kwi_keyring *r, struct kwi_lane *lane)
+{
+  if (r->n_waiters == r->waiters_size) {
+    size_t size = r->waiters_size == 0 ? 8 : r->waiters_size * 2;
+    struct kwi_lane **w = realloc (r->waiters, size * sizeof (struct kwi_lane *));
+    if (w == NULL)
+      return -1;
+    r->waiters = w;
+    r->waiters_size = size;
+  }
+  r->waiters[r->n_waiters++] = lane;
+  return 0;
+}
+
+/* All of them: what they wait for has changed.  A wake-up only sets a flag in
+ * the lane, so it is done under the lock, where the lane surely still lives. */
+static void
+wake_waiters (struct kwi_keyring *r)
+{
+  while (r->n_waiters > 0)
+    r->wake (r->waiters[--r->n_waiters]);
+}
+
+/* Takes note of a key that cannot be picked. */
+static void
+note_blocked (struct kwi_pick *p, size_t key, const struct kwi_look *look)
+{
+  p->n_by_verdict[look->verdict < 8 ? look->verdict : 0]++;
+  if (look->standing == KWI_PROBED) {
+    p->picked = KWI_PICK_BUSY;
+    return;
+  }
+  if (look->ready_ms < p->ready_ms || p->key == KWI_NO_KEY) {
+    p->ready_ms = look->ready_ms;
+    p->until_ms = look->until_ms;
+    p->key = key;
+  }
+  if (look->verdict == KW_OUTCOME_RATE_LIMIT
+      && look->ready_ms < p->limited_ready_ms) {
+    p->limited_ready_ms = look->ready_ms;
+    p->limited_key = key;
+  }
+}
+
+/* 1: key is free, or this call's to probe, and taken. */
+static int
+try_key (struct kwi_keyring *r, size_t key, const char *model, uint64_t call,
+         int64_t now_ms, struct kwi_pick *p)
+{
+  struct kwi_look look = look_at (r, key, model, now_ms);
+
+  if (look.standing != KWI_FREE && look.standing != KWI_HALF_OPEN) {
+    note_blocked (p, key, &look);
+    return 0;
+  }
+  p->probe = look.standing == KWI_HALF_OPEN;
+  if (p->probe) {
+    uint32_t subjects[3];
+    subjects_of (r, &r->keys[key], subjects);
+    kwi_limits_probe (r->store, subjects, 3, model, call, now_ms);
+  }
+  p->picked = KWI_PICK_KEY;
+  p->key = key;
+  r->current = key;
+  return 1;
+}
+
+static void
+pick_locked (struct kwi_keyring *r, const char *model, size_t prefer,
+             uint64_t call, int64_t now_ms, struct kwi_pick *p)
+{
+  size_t i;
+
+  if (prefer < r->n && try_key (r, prefer, model, call, now_ms, p))
+    return;
+  for (i = 0; i < r->n; i++)
+    if (i != prefer && try_key (r, i, model, call, now_ms, p))
+      return;
+}
+
+void
+kwi_keyring_pick (struct kwi_keyring *r, const char *model, size_t prefer,
+                  uint64_t call, struct kwi_lane *lane, int64_t now_ms,
+                  struct kwi_pick *ret)
+{
+  *ret = (struct kwi_pick) {
+    .picked = KWI_PICK_NONE,
+    .key = KWI_NO_KEY,
+    .ready_ms = KWI_NEVER,
+    .until_ms = KWI_NEVER,
+    .limited_ready_ms = KWI_NEVER,
+  };
+  (void) pthread_mutex_lock (&r->lock);
+  if (lane != NULL)
+    stop_waiting (r, lane);
+  pick_locked (r, model, prefer, call, now_ms, ret);
+  if (ret->picked == KWI_PICK_BUSY
+      && (lane == NULL || start_waiting (r, lane) != 0))
+    ret->picked = KWI_PICK_NONE;
+  ret->seq = atomic_fetch_add (r->seq, 1) + 1;
+  (void) pthread_mutex_unlock (&r->lock);
+}
+
+/* The account that an answer named becomes the key's. */
+static void
+learn_account (struct kwi_keyring *r, struct ring_key *k, const char *account,
+               struct kwi_effect *e)
+{
+  char subject[80];
+  uint32_t id;
+  size_t i, len = 0;
+  int n = snprintf (subject, sizeof subject, ACCOUNT_PREFIX "%s", account);
+
+  if (account[0] == '\0' || n < 0 || (size_t) n >= sizeof subject)
+    return;
+  id = kwi_store_subject (r->store, subject, 1);
+  if (id == 0 || id == k->account)
+    return;
+  k->account = id;
+  e->account_learnt = 1;
+  for (i = 0; i < r->n; i++) {
+    if (&r->keys[i] == k || r->keys[i].account != id)
+      continue;
+    n = snprintf (e->siblings + len, sizeof e->siblings - len, "%s%s",
+                  len > 0 ? ", " : "", r->keys[i].name);
+    if (n < 0 || (size_t) n >= sizeof e->siblings - len)
+      break;                    /* a long list is cut: it is for people   */
+    len += (size_t) n;
+  }
+}
+
+/* The subject and the model of a scope; 0: it parks nothing. */
+static uint32_t
+scope_subject (const struct kwi_keyring *r, const struct ring_key *k,
+               uint32_t scope)
+{
+  switch (scope) {
+  case KW_SCOPE_KEY:
+  case KW_SCOPE_KEY_MODEL:
+    return k->subject;
+  case KW_SCOPE_ACCOUNT:
+  case KW_SCOPE_ACCOUNT_MODEL:
+  case KW_SCOPE_DEFAULT:        /* a bucket that did not say: its owner's */
+    return k->account != 0 ? k->account : k->subject;
+  case KW_SCOPE_PROVIDER:
+    return r->provider;
+  default:
+    return 0;
+  }
+}
+
+static uint32_t
+scope_model (struct kwi_keyring *r, uint32_t scope, const char *model)
+{
+  if (scope == KW_SCOPE_KEY || scope == KW_SCOPE_ACCOUNT
+      || scope == KW_SCOPE_PROVIDER)
+    return KWI_EVERY_MODEL;
+  return kwi_store_model (r->store, model, 1);
+}
+
+/* Which allowance ran out: the bucket that counted this request; else the
+ * verdict's own token, which for limits names the dimension. */
+static const char *
+dimension_of (const struct kwi_judgement *j)
+{
+  uint32_t i;
+
+  for (i = 0; i < j->n_buckets; i++)
+    if ((j->bucket[i].have & KW_HAVE_REQUESTED) != 0)
+      return j->bucket[i].dimension;
+  if (j->outcome == KW_OUTCOME_DAILY_LIMIT
+      || j->outcome == KW_OUTCOME_RATE_LIMIT)
+    return j->reason;
+  return "";
+}
+
+static void
+park (struct kwi_keyring *r, const struct ring_key *k, const char *model,
+      const struct kwi_judgement *j, int64_t now_ms, struct kwi_effect *e)
+{
+  uint32_t subject = scope_subject (r, k, j->scope);
+  uint32_t m = scope_model (r, j->scope, model);
+  const char *dimension = dimension_of (j);
+
+  if (subject == 0 || m == 0)
+    return;
+  e->account_wide = subject == k->account;
+  e->newly_parked = kwi_limits_block (r->store, subject, m, dimension,
+                                      j->outcome, e->until_ms, now_ms) > 0;
+  /* A model inside another (an agent's) ran out: both are parked, the one
+   * asked for so that it is not asked again on this key. */
+  if (m != KWI_EVERY_MODEL && j->model[0] != '\0'
+      && strcmp (j->model, model) != 0)
+    (void) kwi_limits_block (r->store, subject,
+                             kwi_store_model (r->store, j->model, 1),
+                             dimension, j->outcome, e->until_ms, now_ms);
+}
+
+static void
+count_answer (struct ring_key *k, const struct kwi_judgement *j)
+{
+  if (j->outcome != KW_OUTCOME_OK)
+    return;
+  k->requests++;
+  if (j->input_tokens > 0)
+    k->tokens += (uint64_t) j->input_tokens;
+  if (j->output_tokens > 0)
+    k->tokens += (uint64_t) j->output_tokens;
+}
+
+void
+kwi_keyring_report (struct kwi_keyring *r, size_t key, const char *model,
+                    uint64_t call, const struct kwi_judgement *j, int parks,
+                    int64_t default_park_ms, int64_t received_ms,
+                    int64_t now_ms, struct kwi_effect *ret)
+{
+  struct ring_key *k = &r->keys[key];
+  uint32_t subjects[3], i;
+
+  *ret = (struct kwi_effect) { .until_ms = KWI_NEVER };
+  if (j->wait_ms >= 0)
+    ret->until_ms = received_ms + j->wait_ms;
+  else if (default_park_ms >= 0)
+    ret->until_ms = received_ms + default_park_ms;
+
+  (void) pthread_mutex_lock (&r->lock);
+  learn_account (r, k, j->account, ret);
+  for (i = 0; i < j->n_buckets; i++) {
+    const struct kwi_bucket *b = &j->bucket[i];
+    (void) kwi_limits_bucket (r->store, scope_subject (r, k, b->scope),
+                              scope_model (r, b->scope, model), b, received_ms);
+  }
+  if (parks)
+    park (r, k, model, j, now_ms, ret);
+  subjects_of (r, k, subjects);
+  ret->revived = kwi_limits_probe_end (r->store, subjects, 3, model, call,
+                                       j->outcome == KW_OUTCOME_OK);
+  count_answer (k, j);
+  wake_waiters (r);
+  ret->seq = atomic_fetch_add (r->seq, 1) + 1;
+  (void) pthread_mutex_unlock (&r->lock);
+}
+
+void
+kwi_keyring_leave (struct kwi_keyring *r, size_t key, const char *model,
+                   uint64_t call, struct kwi_lane *lane)
+{
+  uint32_t subjects[3];
+
+  (void) pthread_mutex_lock (&r->lock);
+  if (lane != NULL)
+    stop_waiting (r, lane);
+  if (key < r->n) {
+    subjects_of (r, &r->keys[key], subjects);
+    (void) kwi_limits_probe_end (r->store, subjects, 3, model, call, 0);
+    wake_waiters (r);
+  }
+  (void) pthread_mutex_unlock (&r->lock);
+}
+
+void
+kwi_keyring_reset (struct kwi_keyring *r, size_t key)
+{
+  uint32_t subjects[3];
+  size_t i, end = key < r->n ? key + 1 : r->n;
+  int s;
+
+  (void) pthread_mutex_lock (&r->lock);
+  for (i = key < r->n ? key : 0; i < end; i++) {
+    subjects_of (r, &r->keys[i], subjects);
+    for (s = 0; s < 3; s++)
+      (void) kwi_limits_forget (r->store, subjects[s]);
+  }
+  wake_waiters (r);
+  (void) pthread_mutex_unlock (&r->lock);
+}
+
+int64_t
+kwi_keyring_next_ready (struct kwi_keyring *r, const char *model,
+                        int64_t tokens, int64_t now_ms)
+{
+  int64_t earliest = KWI_NEVER;
+  size_t i;
+
+  (void) pthread_mutex_lock (&r->lock);
+  for (i = 0; i < r->n && earliest > now_ms; i++) {
+    struct kwi_look look = look_at (r, i, model, now_ms);
+    int64_t at = now_ms;
+
+    if (look.standing == KWI_BLOCKED)
+      at = tokens > 0 ? kwi_limits_fits_at (look.fact, tokens) : look.ready_ms;
+    if (at < earliest)
+      earliest = at;
+  }
+  (void) pthread_mutex_unlock (&r->lock);
+  return earliest;
+}

@@ -1,0 +1,118 @@
+/* keyring - a provider's keys in order, which of them a request goes out on,
+ * and what an answer means for them.  Holds the ledger and the lock that
+ * guards both; no callback of the user's and no I/O under it.
+ * Knows a key by name and fingerprint, never its secret. */
+#ifndef KWI_KEYRING_H
+#define KWI_KEYRING_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "limits.h"
+
+struct kwi_lane;
+struct kwi_keyring;
+
+/* seq: the client's counter, taken under the lock so that it tells in which
+ * order things were decided.  wake: called under the lock for each lane that
+ * waits for a probe's end; it must only set a flag. */
+struct kwi_keyring *kwi_keyring_new (atomic_uint_fast64_t *seq,
+                                     void (*wake) (struct kwi_lane *));
+void kwi_keyring_free (struct kwi_keyring *);
+
+/* Before the first pick.  0 or -1 (no memory). */
+int kwi_keyring_add (struct kwi_keyring *, const char *name,
+                     const char *fingerprint);
+size_t kwi_keyring_count (const struct kwi_keyring *);
+const char *kwi_keyring_name (const struct kwi_keyring *, size_t key);
+/* The key of that name, or the count if there is none. */
+size_t kwi_keyring_index (const struct kwi_keyring *, const char *name);
+
+enum kwi_picked {
+  KWI_PICK_KEY = 0,             /* key is free for this model             */
+  KWI_PICK_BUSY,                /* all blocked, but one is being probed: lane is
+                                   woken when that is over                */
+  KWI_PICK_NONE                 /* all blocked                            */
+};
+
+struct kwi_pick {
+  enum kwi_picked picked;
+  int probe;                    /* KEY: 1, this call probes it            */
+  size_t key;                   /* KEY; NONE: the one that is ready first */
+  uint64_t seq;
+  int64_t ready_ms;             /* NONE: the earliest; KWI_NEVER          */
+  int64_t until_ms;             /* NONE: the same, as the provider named it */
+  int64_t limited_ready_ms;     /* NONE: the earliest of those parked by a
+                                   RATE_LIMIT; KWI_NEVER if none is       */
+  size_t limited_key;
+  size_t n_by_verdict[8];       /* NONE: keys by what blocks them         */
+};
+
+#define KWI_NO_KEY SIZE_MAX
+
+/* The key on which call's next attempt goes out: prefer (a retry stays on its
+ * key) if that is free, else the first in order that is; one whose reset has
+ * passed is probed by one call at a time.  lane: to be woken, may be NULL. */
+void kwi_keyring_pick (struct kwi_keyring *, const char *model, size_t prefer,
+                       uint64_t call, struct kwi_lane *lane, int64_t now_ms,
+                       struct kwi_pick *ret);
+
+/* What an answer on key is worth.  park: whether its verdict parks its scope
+ * (the policy's choice for RATE_LIMIT and AUTH). */
+struct kwi_effect {
+  uint64_t seq;
+  int newly_parked;             /* it was not before: tell of it once     */
+  int revived;                  /* facts that this probe freed            */
+  int account_learnt;
+  int account_wide;             /* what was parked is the account's       */
+  int64_t until_ms;             /* parked until; KWI_NEVER                */
+  char siblings[128];           /* other keys of the account, by name     */
+};
+void kwi_keyring_report (struct kwi_keyring *, size_t key, const char *model,
+                         uint64_t call, const struct kwi_judgement *,
+                         int park, int64_t default_park_ms,
+                         int64_t received_ms, int64_t now_ms,
+                         struct kwi_effect *ret);
+
+/* The call is over: a probe it held is given back, its lane waits no more. */
+void kwi_keyring_leave (struct kwi_keyring *, size_t key, const char *model,
+                        uint64_t call, struct kwi_lane *lane);
+
+/* Forgets what blocks a key (and its account); key == count: every key. */
+void kwi_keyring_reset (struct kwi_keyring *, size_t key);
+
+/* When a request of that size for model finds a key: KWI_NEVER, or a time at
+ * or before now_ms. */
+int64_t kwi_keyring_next_ready (struct kwi_keyring *, const char *model,
+                                int64_t tokens, int64_t now_ms);
+
+/* ---- For status.c: a copy taken under the lock ------------------------- */
+
+struct kwi_key_view {
+  char name[64];
+  char fingerprint[17];
+  char account[64];
+  char _reserved[7];
+  struct kwi_look look;         /* for the configured model; fact NULL    */
+  uint64_t requests, tokens;
+  size_t first_fact, n_facts;   /* into facts: those that block now       */
+};
+struct kwi_fact_view {
+  char model[96];
+  struct kwi_fact fact;         /* next is NULL                           */
+  int account_wide;
+  int _reserved;
+};
+struct kwi_ring_view {
+  struct kwi_key_view *keys;
+  size_t n_keys;
+  struct kwi_fact_view *facts;
+  size_t n_facts, facts_size;
+  size_t current;
+};
+/* 0 or -1 (no memory).  Free keys and facts with free. */
+int kwi_keyring_view (struct kwi_keyring *, const char *model, int64_t now_ms,
+                      struct kwi_ring_view *ret);
+
+#endif

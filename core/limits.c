@@ -1,0 +1,236 @@
+/* limits - what the facts of the store mean: blocked, half-open, free; see
+ * limits.h. */
+#include <string.h>
+
+#define KW_PROVIDER_API 1
+#include <keywheel/provider.h>  /* KW_HAVE_* */
+
+#include "limits.h"
+
+/* Keys that were exhausted together come back together (a shared midnight);
+ * spread them so that the provider does not get all probes in one moment. */
+enum { STAGGER_MS = 250, STAGGER_SLOTS = 20, TOGETHER_MS = 1000 };
+
+static enum kwi_standing
+fact_standing (const struct kwi_fact *f, int64_t now_ms)
+{
+  if (f->until_ms == 0)
+    return KWI_FREE;
+  if (now_ms < f->ready_ms)
+    return KWI_BLOCKED;
+  return f->probe != 0 ? KWI_PROBED : KWI_HALF_OPEN;
+}
+
+/* Calls each for every fact of the subjects, for model and for every model. */
+static void
+each_fact (const struct kwi_store *s, const uint32_t *subjects, int n,
+           const char *model,
+           void (*each) (void *user, struct kwi_fact *), void *user)
+{
+  /* Looking up creates nothing, so the store does not change. */
+  uint32_t m = kwi_store_model ((struct kwi_store *) (uintptr_t) s, model, 0);
+  int i;
+
+  for (i = 0; i < n; i++) {
+    struct kwi_fact *f;
+    for (f = kwi_store_find (s, subjects[i], KWI_EVERY_MODEL); f != NULL;
+         f = f->next)
+      each (user, f);
+    if (m == KWI_EVERY_MODEL)
+      continue;
+    for (f = kwi_store_find (s, subjects[i], m); f != NULL; f = f->next)
+      each (user, f);
+  }
+}
+
+struct look_state {
+  struct kwi_look look;
+  int64_t now_ms;
+};
+
+static void
+look_at (void *user, struct kwi_fact *f)
+{
+  struct look_state *st = user;
+  enum kwi_standing standing = fact_standing (f, st->now_ms);
+
+  if (standing == KWI_FREE || standing < st->look.standing)
+    return;
+  if (standing == st->look.standing && f->ready_ms <= st->look.ready_ms)
+    return;
+  st->look = (struct kwi_look) {
+    .standing = standing,
+    .verdict = f->verdict,
+    .ready_ms = f->ready_ms,
+    .until_ms = f->until_ms,
+    .fact = f,
+  };
+}
+
+struct kwi_look
+kwi_limits_look (const struct kwi_store *s, const uint32_t *subjects, int n,
+                 const char *model, int64_t now_ms)
+{
+  struct look_state st = { .now_ms = now_ms };
+
+  each_fact (s, subjects, n, model, look_at, &st);
+  return st.look;
+}
+
+struct together {
+  int64_t until_ms;
+  uint32_t subject;
+  int n;
+};
+
+static void
+count_together (void *user, struct kwi_fact *f)
+{
+  struct together *t = user;
+  int64_t apart = f->until_ms > t->until_ms ? f->until_ms - t->until_ms
+                                            : t->until_ms - f->until_ms;
+
+  if (f->until_ms != 0 && f->subject != t->subject && apart < TOGETHER_MS)
+    t->n++;
+}
+
+int
+kwi_limits_block (struct kwi_store *s, uint32_t subject, uint32_t model,
+                  const char *dimension, uint32_t verdict, int64_t until_ms,
+                  int64_t now_ms)
+{
+  struct kwi_fact *f = kwi_store_get (s, subject, model, dimension);
+  struct together t = { .until_ms = until_ms, .subject = subject };
+  int newly;
+
+  if (f == NULL)
+    return -1;
+  newly = fact_standing (f, now_ms) != KWI_BLOCKED;
+  f->probe = 0;
+  if (!newly && until_ms <= f->until_ms)
+    return 0;
+  f->until_ms = f->ready_ms = until_ms;
+  f->verdict = verdict;
+  if (until_ms != KWI_NEVER) {
+    kwi_store_each (s, count_together, &t);
+    f->ready_ms += (int64_t) (t.n % STAGGER_SLOTS) * STAGGER_MS;
+  }
+  return newly;
+}
+
+int
+kwi_limits_bucket (struct kwi_store *s, uint32_t subject, uint32_t model,
+                   const struct kwi_bucket *b, int64_t seen_ms)
+{
+  struct kwi_fact *f = kwi_store_get (s, subject, model, b->dimension);
+
+  if (f == NULL)
+    return -1;
+  if (f->bucket.have == 0 || seen_ms >= f->seen_ms) {
+    char dimension[sizeof f->bucket.dimension];
+    memcpy (dimension, f->bucket.dimension, sizeof dimension);
+    f->bucket = *b;
+    memcpy (f->bucket.dimension, dimension, sizeof dimension);
+    f->seen_ms = seen_ms;
+  }
+  return 0;
+}
+
+struct probe_state {
+  uint64_t call;
+  int64_t now_ms;
+  int served;
+  int freed;
+};
+
+static void
+probe_begin (void *user, struct kwi_fact *f)
+{
+  struct probe_state *st = user;
+
+  if (fact_standing (f, st->now_ms) == KWI_HALF_OPEN)
+    f->probe = st->call;
+}
+
+void
+kwi_limits_probe (struct kwi_store *s, const uint32_t *subjects, int n,
+                  const char *model, uint64_t call, int64_t now_ms)
+{
+  struct probe_state st = { .call = call, .now_ms = now_ms };
+
+  each_fact (s, subjects, n, model, probe_begin, &st);
+}
+
+static void
+probe_finish (void *user, struct kwi_fact *f)
+{
+  struct probe_state *st = user;
+
+  if (f->probe != st->call)
+    return;
+  f->probe = 0;
+  if (st->served) {
+    f->until_ms = f->ready_ms = 0;
+    f->verdict = 0;
+    st->freed++;
+  }
+}
+
+int
+kwi_limits_probe_end (struct kwi_store *s, const uint32_t *subjects, int n,
+                      const char *model, uint64_t call, int served)
+{
+  struct probe_state st = { .call = call, .served = served };
+
+  each_fact (s, subjects, n, model, probe_finish, &st);
+  return st.freed;
+}
+
+struct forget_state {
+  uint32_t subject;
+  int n;
+};
+
+static void
+forget_one (void *user, struct kwi_fact *f)
+{
+  struct forget_state *st = user;
+
+  if (f->subject != st->subject || f->until_ms == 0)
+    return;
+  f->until_ms = f->ready_ms = 0;
+  f->verdict = 0;
+  f->probe = 0;
+  st->n++;
+}
+
+int
+kwi_limits_forget (struct kwi_store *s, uint32_t subject)
+{
+  struct forget_state st = { .subject = subject };
+
+  kwi_store_each (s, forget_one, &st);
+  return st.n;
+}
+
+int64_t
+kwi_limits_fits_at (const struct kwi_fact *f, int64_t tokens)
+{
+  const uint32_t all = KW_HAVE_LIMIT | KW_HAVE_USED | KW_HAVE_WINDOW;
+  const struct kwi_bucket *b = &f->bucket;
+  double over;
+
+  if (f->until_ms == KWI_NEVER || tokens <= 0 || (b->have & all) != all
+      || !b->rolling || b->limit <= 0 || b->window_ms <= 0
+      || strstr (b->dimension, "tokens") == NULL)
+    return f->until_ms;
+  if (tokens > b->limit)
+    return KWI_NEVER;
+  /* The bucket refills at limit / window: ABI.md's arithmetic, by which every
+   * stated wait that was ever recorded was made. */
+  over = (double) b->used + (double) tokens - (double) b->limit;
+  if (over <= 0)
+    return f->seen_ms;
+  return f->seen_ms
+         + (int64_t) (over * (double) b->window_ms / (double) b->limit) + 1;
+}

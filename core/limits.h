@@ -1,0 +1,63 @@
+/* limits - the ledger of facts: (account or key, model, dimension) is blocked
+ * until T; and what their buckets were.  Merges by maximum.  A blocked fact
+ * whose time has come is half-open: one call probes it, the others treat it
+ * as blocked until that call's answer is in.
+ * Knows neither keys nor policy; the caller locks and brings the time. */
+#ifndef KWI_LIMITS_H
+#define KWI_LIMITS_H
+
+#include <stdint.h>
+
+#include "store.h"
+
+/* What holds for a set of subjects (a key, its account, the provider) and a
+ * model, over every dimension. */
+enum kwi_standing {
+  KWI_FREE = 0,
+  KWI_HALF_OPEN,                /* its time has come; probe it            */
+  KWI_PROBED,                   /* its time has come; another call probes */
+  KWI_BLOCKED
+};
+
+struct kwi_look {
+  enum kwi_standing standing;
+  uint32_t verdict;             /* KW_OUTCOME_* of what blocks longest    */
+  int64_t ready_ms;             /* BLOCKED: when it half-opens; KWI_NEVER */
+  int64_t until_ms;             /* the same as the provider named it      */
+  const struct kwi_fact *fact;  /* what blocks longest; NULL if FREE      */
+};
+
+/* subjects: n numbers of the store, 0 ones are passed over.  model: its name;
+ * one that the store has never heard of has no facts of its own. */
+struct kwi_look kwi_limits_look (const struct kwi_store *,
+                                 const uint32_t *subjects, int n,
+                                 const char *model, int64_t now_ms);
+
+/* Blocks until_ms (KWI_NEVER: no reset known), unless it is blocked longer
+ * already.  Ends a probe.  1: it was not blocked before now; 0: it was; -1: no
+ * memory.  Resets that fall together are staggered, never early. */
+int kwi_limits_block (struct kwi_store *, uint32_t subject, uint32_t model,
+                      const char *dimension, uint32_t verdict,
+                      int64_t until_ms, int64_t now_ms);
+
+/* Remembers a bucket; seen_ms decides which of two is the later. */
+int kwi_limits_bucket (struct kwi_store *, uint32_t subject, uint32_t model,
+                       const struct kwi_bucket *, int64_t seen_ms);
+
+/* call (not 0) becomes the one that probes all half-open facts of these. */
+void kwi_limits_probe (struct kwi_store *, const uint32_t *subjects, int n,
+                       const char *model, uint64_t call, int64_t now_ms);
+/* Ends call's probe; served: what it probed is free again.  Returns how many
+ * facts were freed.  Subjects as given to kwi_limits_probe. */
+int kwi_limits_probe_end (struct kwi_store *, const uint32_t *subjects, int n,
+                          const char *model, uint64_t call, int served);
+
+/* Unblocks everything of a subject, every model.  Returns how many facts. */
+int kwi_limits_forget (struct kwi_store *, uint32_t subject);
+
+/* When a request of that many tokens passes a blocked fact: by its bucket's
+ * arithmetic where that is known, else until_ms.  KWI_NEVER: larger than the
+ * limit, or no reset known.  tokens 0: any size, until_ms. */
+int64_t kwi_limits_fits_at (const struct kwi_fact *, int64_t tokens);
+
+#endif

@@ -1,0 +1,134 @@
+/* sse - a stream of server-sent events taken apart; see sse.h. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sse.h"
+
+void
+kwi_sse_reset (struct kwi_sse *s)
+{
+  s->line_len = s->data_len = 0;
+  s->event[0] = '\0';
+  s->have_data = s->after_cr = 0;
+}
+
+void
+kwi_sse_clear (struct kwi_sse *s)
+{
+  free (s->line);
+  free (s->data);
+  *s = (struct kwi_sse) { 0 };
+}
+
+/* Keeps a NUL behind what is there. */
+static int
+append (char **buf, size_t *len, size_t *size, const char *bytes, size_t n)
+{
+  if (n > KWI_SSE_MAX - *len)
+    return -1;
+  if (*len + n + 1 > *size) {
+    size_t want = *size == 0 ? 512 : *size;
+    char *p;
+    while (want < *len + n + 1)
+      want *= 2;
+    p = realloc (*buf, want);
+    if (p == NULL)
+      return -1;
+    *buf = p;
+    *size = want;
+  }
+  if (n > 0)
+    memcpy (*buf + *len, bytes, n);
+  *len += n;
+  (*buf)[*len] = '\0';
+  return 0;
+}
+
+/* The value behind "name:", less one blank; NULL if line is another field. */
+static const char *
+field (const char *line, size_t len, const char *name, size_t *ret_len)
+{
+  size_t n = strlen (name);
+
+  if (len < n || memcmp (line, name, n) != 0)
+    return NULL;
+  if (len == n) {
+    *ret_len = 0;
+    return line + n;
+  }
+  if (line[n] != ':')
+    return NULL;
+  n++;
+  if (n < len && line[n] == ' ')
+    n++;
+  *ret_len = len - n;
+  return line + n;
+}
+
+static int
+end_of_line (struct kwi_sse *s,
+             int (*event) (void *, const char *, const char *, size_t),
+             void *user)
+{
+  const char *value;
+  size_t len;
+  int r = 0;
+
+  if (s->line_len == 0) {       /* a blank line ends the event */
+    if (s->have_data)
+      r = event (user, s->event, s->data, s->data_len);
+    s->data_len = 0;
+    s->have_data = 0;
+    s->event[0] = '\0';
+    return r;
+  }
+  if ((value = field (s->line, s->line_len, "data", &len)) != NULL) {
+    if (s->have_data)
+      r = append (&s->data, &s->data_len, &s->data_size, "\n", 1);
+    if (r == 0)
+      r = append (&s->data, &s->data_len, &s->data_size, value, len);
+    s->have_data = 1;
+  }
+  else if ((value = field (s->line, s->line_len, "event", &len)) != NULL) {
+    /* A longer name than ours is none that we know: cut. */
+    if (len > sizeof s->event - 1)
+      len = sizeof s->event - 1;
+    memcpy (s->event, value, len);
+    s->event[len] = '\0';
+  }
+  s->line_len = 0;
+  return r;
+}
+
+int
+kwi_sse_feed (struct kwi_sse *s, const char *bytes, size_t len,
+              int (*event) (void *user, const char *name, const char *data,
+                            size_t len),
+              void *user)
+{
+  size_t i = 0;
+  int r;
+
+  while (i < len) {
+    size_t from = i;
+
+    if (s->after_cr && bytes[i] == '\n') {
+      s->after_cr = 0;
+      i++;
+      continue;
+    }
+    s->after_cr = 0;
+    while (i < len && bytes[i] != '\n' && bytes[i] != '\r')
+      i++;
+    if (append (&s->line, &s->line_len, &s->line_size, bytes + from, i - from)
+        != 0)
+      return -1;
+    if (i == len)
+      return 0;
+    s->after_cr = bytes[i++] == '\r';
+    r = end_of_line (s, event, user);
+    if (r != 0)
+      return r;
+  }
+  return 0;
+}

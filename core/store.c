@@ -1,0 +1,244 @@
+/* store - facts in memory: two tables of names and a hash of cells.
+ * Cells are never removed: their number is bounded by subjects x models that
+ * ever met a limit, not by requests. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "store.h"
+
+struct names {
+  char **name;                  /* [0] is not used                        */
+  uint32_t n, size;
+  uint32_t *slot;               /* open addressing: 0 or a number         */
+  uint32_t n_slots;             /* a power of two                         */
+};
+
+struct kwi_store {
+  struct names subjects, models;
+  struct kwi_fact **cell;       /* open addressing over (subject, model)  */
+  size_t n_cells, n_slots;
+};
+
+/* FNV-1a, the offset basis and prime of its authors' page. */
+static uint64_t
+hash_text (const char *s)
+{
+  uint64_t h = UINT64_C (0xcbf29ce484222325);
+
+  for (; *s != '\0'; s++)
+    h = (h ^ (unsigned char) *s) * UINT64_C (0x100000001b3);
+  return h;
+}
+
+static uint64_t
+hash_cell (uint32_t subject, uint32_t model)
+{
+  uint64_t h = ((uint64_t) subject << 32 | model) * UINT64_C (0x9e3779b97f4a7c15);
+  return h ^ h >> 29;
+}
+
+static int
+names_grow (struct names *t)
+{
+  uint32_t n_slots = t->n_slots == 0 ? 16 : t->n_slots * 2, i;
+  uint32_t *slot = calloc (n_slots, sizeof *slot);
+  char **name;
+
+  if (slot == NULL)
+    return -1;
+  name = realloc (t->name, n_slots * sizeof *name);
+  if (name == NULL) {
+    free (slot);
+    return -1;
+  }
+  t->name = name;
+  for (i = 1; i <= t->n; i++) {
+    uint64_t h = hash_text (name[i]);
+    while (slot[h & (n_slots - 1)] != 0)
+      h++;
+    slot[h & (n_slots - 1)] = i;
+  }
+  free (t->slot);
+  t->slot = slot;
+  t->n_slots = n_slots;
+  return 0;
+}
+
+static uint32_t
+names_number (struct names *t, const char *s, int create)
+{
+  uint64_t h = hash_text (s);
+  char *copy;
+
+  if (t->n_slots > 0)
+    for (; t->slot[h & (t->n_slots - 1)] != 0; h++) {
+      uint32_t i = t->slot[h & (t->n_slots - 1)];
+      if (strcmp (t->name[i], s) == 0)
+        return i;
+    }
+  if (!create)
+    return 0;
+  if (t->n * 2 + 2 > t->n_slots && names_grow (t) != 0)
+    return 0;
+  copy = strdup (s);
+  if (copy == NULL)
+    return 0;
+  for (h = hash_text (s); t->slot[h & (t->n_slots - 1)] != 0; h++)
+    ;
+  t->name[++t->n] = copy;
+  t->slot[h & (t->n_slots - 1)] = t->n;
+  return t->n;
+}
+
+static void
+names_free (struct names *t)
+{
+  uint32_t i;
+
+  for (i = 1; i <= t->n; i++)
+    free (t->name[i]);
+  free (t->name);
+  free (t->slot);
+}
+
+struct kwi_store *
+kwi_store_new (void)
+{
+  struct kwi_store *s = calloc (1, sizeof *s);
+
+  if (s != NULL && names_number (&s->models, "", 1) != KWI_EVERY_MODEL) {
+    kwi_store_free (s);
+    return NULL;
+  }
+  return s;
+}
+
+void
+kwi_store_free (struct kwi_store *s)
+{
+  size_t i;
+
+  if (s == NULL)
+    return;
+  for (i = 0; i < s->n_slots; i++)
+    while (s->cell[i] != NULL) {
+      struct kwi_fact *next = s->cell[i]->next;
+      free (s->cell[i]);
+      s->cell[i] = next;
+    }
+  free (s->cell);
+  names_free (&s->subjects);
+  names_free (&s->models);
+  free (s);
+}
+
+uint32_t
+kwi_store_subject (struct kwi_store *s, const char *name, int create)
+{
+  return names_number (&s->subjects, name, create);
+}
+
+uint32_t
+kwi_store_model (struct kwi_store *s, const char *name, int create)
+{
+  return names_number (&s->models, name, create);
+}
+
+const char *
+kwi_store_subject_name (const struct kwi_store *s, uint32_t i)
+{
+  return i >= 1 && i <= s->subjects.n ? s->subjects.name[i] : "";
+}
+
+const char *
+kwi_store_model_name (const struct kwi_store *s, uint32_t i)
+{
+  return i >= 1 && i <= s->models.n ? s->models.name[i] : "";
+}
+
+/* The slot of a cell, or the empty one where it would go. */
+static size_t
+find_slot (struct kwi_fact *const *cell, size_t n_slots, uint32_t subject,
+           uint32_t model)
+{
+  uint64_t h = hash_cell (subject, model);
+  const struct kwi_fact *f;
+
+  while ((f = cell[h & (n_slots - 1)]) != NULL
+         && (f->subject != subject || f->model != model))
+    h++;
+  return (size_t) (h & (n_slots - 1));
+}
+
+struct kwi_fact *
+kwi_store_find (const struct kwi_store *s, uint32_t subject, uint32_t model)
+{
+  if (s->n_slots == 0 || subject == 0 || model == 0)
+    return NULL;
+  return s->cell[find_slot (s->cell, s->n_slots, subject, model)];
+}
+
+static int
+cells_grow (struct kwi_store *s)
+{
+  size_t n_slots = s->n_slots == 0 ? 16 : s->n_slots * 2, i;
+  struct kwi_fact **cell = calloc (n_slots, sizeof (struct kwi_fact *));
+
+  if (cell == NULL)
+    return -1;
+  for (i = 0; i < s->n_slots; i++)
+    if (s->cell[i] != NULL)
+      cell[find_slot (cell, n_slots, s->cell[i]->subject, s->cell[i]->model)]
+        = s->cell[i];
+  free (s->cell);
+  s->cell = cell;
+  s->n_slots = n_slots;
+  return 0;
+}
+
+struct kwi_fact *
+kwi_store_get (struct kwi_store *s, uint32_t subject, uint32_t model,
+               const char *dimension)
+{
+  struct kwi_fact *f, *first;
+  size_t slot;
+
+  if (subject == 0 || model == 0)
+    return NULL;
+  for (f = kwi_store_find (s, subject, model); f != NULL; f = f->next)
+    if (strncmp (f->bucket.dimension, dimension,
+                 sizeof f->bucket.dimension - 1) == 0)
+      return f;
+  if ((s->n_cells + 1) * 2 > s->n_slots && cells_grow (s) != 0)
+    return NULL;
+  f = calloc (1, sizeof *f);
+  if (f == NULL)
+    return NULL;
+  f->subject = subject;
+  f->model = model;
+  memccpy (f->bucket.dimension, dimension, '\0',
+           sizeof f->bucket.dimension - 1);
+  slot = find_slot (s->cell, s->n_slots, subject, model);
+  first = s->cell[slot];
+  if (first == NULL) {
+    s->cell[slot] = f;
+    s->n_cells++;
+  }
+  else {
+    f->next = first->next;
+    first->next = f;
+  }
+  return f;
+}
+
+void
+kwi_store_each (struct kwi_store *s,
+                void (*each) (void *user, struct kwi_fact *), void *user)
+{
+  struct kwi_fact *f;
+  size_t i;
+
+  for (i = 0; i < s->n_slots; i++)
+    for (f = s->cell[i]; f != NULL; f = f->next)
+      each (user, f);
+}

@@ -1,0 +1,52 @@
+/* store - where the ledger's facts are kept; in memory here.
+ *
+ * A fact: (subject, model, dimension) is blocked until T, and the last bucket
+ * seen for it.  Subjects and models are interned to small numbers.  Merging
+ * takes the later T, so order and duplicates do no harm.  Knows nothing of
+ * what a fact means; the caller locks. */
+#ifndef KWI_STORE_H
+#define KWI_STORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "instance.h"           /* struct kwi_bucket */
+
+#define KWI_NEVER INT64_MAX     /* blocked, no reset known */
+
+struct kwi_fact {
+  struct kwi_fact *next;        /* another dimension of the same cell     */
+  uint32_t subject, model;
+  uint32_t verdict;             /* KW_OUTCOME_* that blocked it; 0: none  */
+  uint32_t _reserved;
+  int64_t until_ms;             /* Unix time; 0: not blocked, KWI_NEVER   */
+  int64_t ready_ms;             /* until_ms, staggered                    */
+  int64_t seen_ms;              /* when the bucket was seen               */
+  uint64_t probe;               /* the call that is trying it; 0: none    */
+  struct kwi_bucket bucket;     /* bucket.have 0: none seen               */
+};
+
+struct kwi_store;
+
+struct kwi_store *kwi_store_new (void);
+void kwi_store_free (struct kwi_store *);
+
+/* The number of a name; 0 if it has none, or (create) no memory.  The empty
+ * model, "every model", is number 1. */
+#define KWI_EVERY_MODEL 1
+uint32_t kwi_store_subject (struct kwi_store *, const char *name, int create);
+uint32_t kwi_store_model (struct kwi_store *, const char *name, int create);
+const char *kwi_store_subject_name (const struct kwi_store *, uint32_t);
+const char *kwi_store_model_name (const struct kwi_store *, uint32_t);
+
+/* The facts of one (subject, model), a list over dimensions; NULL: none. */
+struct kwi_fact *kwi_store_find (const struct kwi_store *, uint32_t subject,
+                                 uint32_t model);
+/* The fact of one dimension, made if need be; NULL: no memory. */
+struct kwi_fact *kwi_store_get (struct kwi_store *, uint32_t subject,
+                                uint32_t model, const char *dimension);
+/* Every fact, in no order; each may unblock but not remove it. */
+void kwi_store_each (struct kwi_store *,
+                     void (*each) (void *user, struct kwi_fact *), void *user);
+
+#endif

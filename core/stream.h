@@ -1,0 +1,46 @@
+/* stream - an event stream on its way to the caller: held back until its
+ * first content, so that what fails before can be sent again unseen; then
+ * handed on as it comes, kept nowhere. */
+#ifndef KWI_STREAM_H
+#define KWI_STREAM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "answer.h"
+#include "instance.h"
+#include "sse.h"
+
+struct kwi_stream {
+  struct kw_instance *instance; /* judges error events                    */
+  int (*on_data) (void *user, const void *data, size_t len);
+  int (*on_text) (void *user, const char *text, size_t len);
+  void *user;
+  int64_t max_response;
+
+  struct kwi_sse sse;
+  char *held;                   /* bytes before the first content         */
+  size_t held_len, held_size;
+  size_t n_events;
+  int is_stream;                /* the answer is one                      */
+  int started;                  /* content has been handed on             */
+  int failed;                   /* judgement has an error event's verdict */
+  int stopped;                  /* the caller's callback said stop        */
+  struct kwi_judgement *judgement; /* where that goes                     */
+  char *error_text;             /* the error event's data, for free()     */
+  struct kwi_answer *answer;    /* the exchange's, while feeding          */
+  int64_t input_tokens, output_tokens; /* -1: not said                    */
+};
+
+/* For the next attempt. */
+void kwi_stream_reset (struct kwi_stream *);
+void kwi_stream_clear (struct kwi_stream *);
+
+/* The transport's sink; user is the kwi_stream. */
+int kwi_stream_sink (void *user, struct kwi_answer *, const void *data,
+                     size_t len);
+/* The exchange ended well: hands on what is still held.  0, or non-zero if the
+ * caller's callback said stop. */
+int kwi_stream_end (struct kwi_stream *);
+
+#endif

@@ -1,0 +1,409 @@
+#!/bin/sh
+# setup.sh - from a fresh machine to a built, shown or tested keywheel.
+#
+#   ./setup.sh demo    install what is missing, build, show the wheel turning
+#   ./setup.sh check   install what is missing, build, run every test
+#   ./setup.sh build   install what is missing, build in build/
+#   ./setup.sh deps    install what is missing
+#
+# Debian, Ubuntu (apt-get) and Fedora (dnf).  Installs nothing that is there
+# already, asks for root only when something is to be installed, and may be
+# run again at any time.
+set -eu
+
+cd "$(dirname "$0")"
+top=$(pwd)
+build=$top/build
+logs=$build/logs
+jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+
+say ()
+{
+  printf '%s\n' "$*"
+}
+
+die ()
+{
+  printf 'setup.sh: %s\n' "$*" >&2
+  exit 1
+}
+
+usage ()
+{
+  sed -n '2,/^$/s/^# \{0,1\}//p' "$0" | sed '/^set /,$d'
+}
+
+# ---- What must be there -------------------------------------------------------
+
+missing_apt=
+missing_dnf=
+
+# want DEBIAN FEDORA TEST...: notes both names when TEST fails ("-": no package
+# of its own there).
+want ()
+{
+  want_apt=$1
+  want_dnf=$2
+  shift 2
+  "$@" >/dev/null 2>&1 && return 0
+  [ "$want_apt" = - ] || missing_apt="$missing_apt $want_apt"
+  [ "$want_dnf" = - ] || missing_dnf="$missing_dnf $want_dnf"
+}
+
+has_tool ()
+{
+  command -v "$1"
+}
+
+has_module ()
+{
+  pkg-config --exists "$1"
+}
+
+# A compiler without the C library's headers is no compiler.
+has_headers ()
+{
+  echo '#include <stdio.h>' | gcc -E -
+}
+
+# has_runtime FLAG: do programs link with it?  Fedora has the sanitizers'
+# libraries in packages of their own.
+has_runtime ()
+{
+  probe=$(mktemp -d) || return 1
+  echo 'int main (void) { return 0; }' > "$probe/a.c"
+  gcc "$1" -o "$probe/a" "$probe/a.c"
+  probe_rc=$?
+  rm -rf "$probe"
+  return "$probe_rc"
+}
+
+want_for_build ()
+{
+  want gcc gcc has_tool gcc
+  want libc6-dev glibc-devel has_headers
+  want make make has_tool make
+  want autoconf autoconf has_tool autoconf
+  want automake automake has_tool automake
+  want libtool libtool has_tool libtoolize
+  want pkg-config pkgconf-pkg-config has_tool pkg-config
+  want libinih-dev inih-devel has_module 'inih >= 53'
+  want libsodium-dev libsodium-devel has_module 'libsodium >= 1.0.16'
+  want libcurl4-openssl-dev libcurl-devel has_module 'libcurl >= 7.68'
+  want libjson-c-dev json-c-devel has_module 'json-c >= 0.15'
+  want libmicrohttpd-dev libmicrohttpd-devel has_module 'libmicrohttpd >= 0.9.71'
+  want check check-devel has_module 'check >= 0.15'
+  # Without the list of authorities no https connection is ever made.
+  want ca-certificates ca-certificates test -s /etc/ssl/certs/ca-certificates.crt \
+    -o -s /etc/pki/tls/certs/ca-bundle.crt
+}
+
+want_for_check ()
+{
+  want valgrind valgrind has_tool valgrind
+  want clang clang has_tool clang
+  want g++ gcc-c++ has_tool g++
+  want groff-base groff-base has_tool groff
+  want xz-utils xz has_tool xz
+  want - libasan has_runtime -fsanitize=address
+  want - libubsan has_runtime -fsanitize=undefined
+  want - libtsan has_runtime -fsanitize=thread
+}
+
+as_root ()
+{
+  if [ "$(id -u)" -eq 0 ]; then
+    "$@"
+  elif has_tool sudo >/dev/null; then
+    sudo "$@"
+  else
+    die "packages are missing, and this is neither root nor a machine with sudo.
+As root run:
+  $*"
+  fi
+}
+
+# The lists are made of words without blanks, and are to be split.
+# shellcheck disable=SC2086
+install_missing ()
+{
+  if [ -z "$missing_apt$missing_dnf" ]; then
+    say "== packages: all there"
+    return 0
+  fi
+  if has_tool apt-get >/dev/null; then
+    [ -n "$missing_apt" ] || die "these are not there and have no package of their own: $missing_dnf"
+    say "== packages: installing$missing_apt (apt-get)"
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y \
+      -o DPkg::Lock::Timeout=300 update \
+      || die "apt-get update failed: is the network there?"
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y \
+      -o DPkg::Lock::Timeout=300 install --no-install-recommends $missing_apt \
+      || die "apt-get could not install:$missing_apt"
+  elif has_tool dnf >/dev/null; then
+    say "== packages: installing$missing_dnf (dnf)"
+    as_root dnf -q -y install $missing_dnf \
+      || die "dnf could not install:$missing_dnf"
+  else
+    die "neither apt-get nor dnf is here; install these and run it again:
+  by their Debian names:$missing_apt
+  by their Fedora names:$missing_dnf"
+  fi
+  missing_apt=
+  missing_dnf=
+}
+
+# Installs what was found missing, and sees to it that it is there then.
+deps ()
+{
+  install_missing
+  want_for_build
+  if [ -n "$missing_apt" ]; then
+    die "too old on this system (configure says which version is needed):$missing_apt"
+  fi
+}
+
+# ---- Building -------------------------------------------------------------------
+
+# step TITLE LOG COMMAND...: shows one line, keeps the output in a file, and
+# shows all of it if the command fails.
+step ()
+{
+  step_title=$1
+  step_log=$logs/$2
+  shift 2
+  mkdir -p "$logs"
+  step_began=$(date +%s)
+  printf '== %s ... ' "$step_title"
+  if "$@" > "$step_log" 2>&1; then
+    say "done ($(($(date +%s) - step_began)) s)"
+    return 0
+  fi
+  say "FAILED; $step_log says:"
+  cat "$step_log"
+  return 1
+}
+
+bootstrap ()
+{
+  [ ! -f config.status ] \
+    || die "this folder is configured itself (config.status); run \"make distclean\" here first"
+  if [ ! -f configure ] || [ -n "$(find configure.ac -newer configure)" ]; then
+    step "autogen.sh" autogen.log ./autogen.sh || return 1
+  fi
+}
+
+# configure_in FOLDER OPTION...: configures, unless it has been with just these
+# options, and from here.
+configure_in ()
+{
+  folder=$1
+  shift
+  stamp="$top $*"
+  if [ -f "$folder/Makefile" ] \
+     && [ "$(cat "$folder/.configured" 2>/dev/null)" = "$stamp" ]; then
+    return 0
+  fi
+  mkdir -p "$folder"
+  if [ -f "$folder/Makefile" ]; then
+    # Objects that other options made would stay as they are.
+    (cd "$folder" && make -s clean >/dev/null 2>&1) || true
+  fi
+  name=$(basename "$folder")
+  step "configure $name $*" "configure-$name.log" \
+    run_in "$folder" "$top/configure" "$@" || return 1
+  printf '%s\n' "$stamp" > "$folder/.configured"
+}
+
+run_in ()
+{
+  (cd "$1" && shift && "$@")
+}
+
+make_in ()
+{
+  folder=$1
+  shift
+  make -C "$folder" "-j$jobs" "$@"
+}
+
+build ()
+{
+  bootstrap || exit 1
+  # With whatever options the last check left it: they do no harm here.
+  case "$(cat "$build/.configured" 2>/dev/null)" in
+    "$top "*) ;;
+    *) configure_in "$build" || exit 1 ;;
+  esac
+  step "make" make.log make_in "$build" || exit 1
+}
+
+# ---- Testing --------------------------------------------------------------------
+
+passed=0
+failed=0
+
+# Adds up the main run: what Check's closing lines say, each script as one.
+count_main_run ()
+{
+  for trs in "$build"/tests/*.trs; do
+    [ -f "$trs" ] || continue
+    log=${trs%.trs}.log
+    result=$(sed -n 's/^:global-test-result: //p' "$trs")
+    sums=$(sed -n 's/^[0-9]*%: Checks: \([0-9]*\), Failures: \([0-9]*\), Errors: \([0-9]*\).*/\1 \2 \3/p' \
+             "$log" | tail -n 1)
+    if [ "$result" = SKIP ]; then
+      say "   skipped: $(basename "$log" .log): $(tail -n 2 "$log" | head -n 1)"
+    elif [ -n "$sums" ]; then
+      # shellcheck disable=SC2086
+      set -- $sums
+      passed=$((passed + $1 - $2 - $3))
+      failed=$((failed + $2 + $3))
+      # All checks well, and the program failed all the same.
+      if [ "$result" != PASS ] && [ $(($2 + $3)) -eq 0 ]; then
+        failed=$((failed + 1))
+      fi
+    elif [ "$result" = PASS ]; then
+      passed=$((passed + 1))
+    else
+      failed=$((failed + 1))
+    fi
+  done
+}
+
+# suites TITLE FOLDER TARGET [VARIABLE=...]: runs tests, a line each as it goes,
+# and shows the whole log of each that failed.
+suites ()
+{
+  suites_title=$1
+  suites_folder=$2
+  suites_target=$3
+  shift 3
+  suites_log=$logs/$suites_target-$(basename "$suites_folder").log
+  mkdir -p "$logs"
+  suites_began=$(date +%s)
+  say "== $suites_title"
+  rm -f "$suites_log.rc"
+  { make -C "$suites_folder" "-j$jobs" "$suites_target" "$@" 2>&1
+    echo $? > "$suites_log.rc"
+  } | tee "$suites_log" | sed -n 's/^\([A-Z]*: tests\/.*\)$/   \1/p'
+  if [ "$(cat "$suites_log.rc")" -eq 0 ]; then
+    say "   done ($(($(date +%s) - suites_began)) s)"
+    return 0
+  fi
+  say "   FAILED: $suites_title ($(($(date +%s) - suites_began)) s)"
+  # Which of the logs: those that make says failed, wherever that build was.
+  suites_shown=
+  sed -n -e 's/^\(FAIL\|ERROR\): \(tests\/.*\)$/\2/p' "$suites_log" | sort -u \
+    > "$suites_log.failed"
+  while read -r name; do
+    find "$suites_folder" -path "*/${name%.sh}.log" -newer "$build/.began" \
+      > "$suites_log.found"
+    while read -r f; do
+      grep -q '^:global-test-result: PASS' "${f%.log}.trs" 2>/dev/null && continue
+      say "   ---- $f"
+      cat "$f"
+      suites_shown=yes
+    done < "$suites_log.found"
+  done < "$suites_log.failed"
+  if [ -z "$suites_shown" ] || grep -q '^valgrind/said' "$suites_log"; then
+    say "   ---- $suites_log"
+    cat "$suites_log"
+  fi
+  return 1
+}
+
+# A step beyond the main run counts only when it fails.
+also ()
+{
+  "$@" || failed=$((failed + 1))
+}
+
+finish ()
+{
+  say "$passed passed, $failed failed"
+  [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ] && exit 0
+  exit 1
+}
+
+check_build ()
+{
+  bootstrap || return 1
+  configure_in "$build" --enable-werror --enable-tests || return 1
+  step "make, gcc, warnings are errors" make.log make_in "$build"
+}
+
+check ()
+{
+  if ! check_build; then
+    failed=1
+    finish
+  fi
+  : > "$build/.began"
+
+  rm -f "$build"/tests/*.trs "$build"/tests/*.log
+  main=0
+  suites "make check" "$build" check || main=1
+  before=$failed
+  count_main_run
+  # make failed though no test did: it did not come to the tests.
+  if [ "$main" -ne 0 ] && [ "$failed" -eq "$before" ]; then
+    failed=$((failed + 1))
+  fi
+
+  also suites "make check-asan (AddressSanitizer, UBSan)" "$build" check-asan
+  also suites "make check-tsan (ThreadSanitizer)" "$build" check-tsan
+  if has_tool valgrind >/dev/null; then
+    also suites "make check-valgrind" "$build" check-valgrind
+  else
+    say "== valgrind is not here: skipped"
+  fi
+  if has_tool clang >/dev/null; then
+    also check_clang
+  else
+    say "== clang is not here: skipped"
+  fi
+  also suites "make distcheck" "$build" distcheck KW_TEST_SCALE=10
+  finish
+}
+
+check_clang ()
+{
+  configure_in "$build/clang" CC=clang --enable-werror --enable-tests || return 1
+  step "make, clang, warnings are errors" make-clang.log make_in "$build/clang" || return 1
+  suites "make check, clang" "$build/clang" check
+}
+
+# ---- main -----------------------------------------------------------------------
+
+case "${1-}" in
+  demo)
+    want_for_build
+    deps
+    build
+    exec sh "$top/examples/demo/demo.sh" "$build"
+    ;;
+  check)
+    want_for_build
+    want_for_check
+    deps
+    check
+    ;;
+  build)
+    want_for_build
+    deps
+    build
+    say "== built; ./build/run keywheel --help"
+    ;;
+  deps)
+    want_for_build
+    deps
+    ;;
+  -h | --help | help)
+    usage
+    ;;
+  *)
+    usage >&2
+    exit 2
+    ;;
+esac

@@ -1,0 +1,216 @@
+#!/bin/sh
+# What is installed serves others: examples/chat.c and examples/provider-template
+# are built outside of the tree by pkg-config alone, and run.
+#
+# In "make check": installs below a scratch folder by DESTDIR.  In "make
+# installcheck", which sets KW_INSTALLED: takes what is installed already.
+set -eu
+
+src=$(cd "${KW_SRCDIR:-.}" && pwd)
+build=$(cd "${KW_BUILDDIR:-.}" && pwd)
+make=${KW_MAKE:-make}
+cc=${KW_CC:-cc}
+
+if [ -n "${KW_SANITIZERS-}" ] && [ "$KW_SANITIZERS" != no ]; then
+  echo "a build with sanitizers is for its own suites, not to be installed"
+  exit 77
+fi
+
+tmp=$(mktemp -d)
+sim=
+cleanup ()
+{
+  if [ -n "$sim" ]; then
+    kill "$sim" 2>/dev/null || true
+    wait "$sim" 2>/dev/null || true
+  fi
+  rm -rf "$tmp"
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM
+
+die ()
+{
+  echo "install.sh: $*" >&2
+  exit 1
+}
+
+begin ()
+{
+  echo "--- $*"
+}
+
+# The folders as configured, from the .pc file that is to be installed.
+dir ()
+{
+  PKG_CONFIG_PATH=$build/pkgconfig pkg-config --variable="$1" keywheel
+}
+prefix=$(dir prefix)
+bindir=$prefix/bin
+libdir=$(dir libdir)
+includedir=$(dir includedir)
+
+# ---- Installing -------------------------------------------------------------
+
+# The "make" of a "make check" must not give its -j and its jobs to this one.
+unset MAKEFLAGS MFLAGS MAKELEVEL || true
+
+if [ -n "${KW_INSTALLED+set}" ]; then
+  root=$KW_INSTALLED
+  begin "looking at what is installed in $root$prefix"
+else
+  root=$tmp/root
+  begin "make install DESTDIR=..."
+  "$make" -C "$build" install DESTDIR="$root" > "$tmp/log" 2>&1 \
+    || { cat "$tmp/log"; die "make install failed"; }
+fi
+
+for f in "$bindir/keywheel" "$bindir/keywheel-sim" \
+    "$includedir/keywheel/keywheel.h" "$includedir/keywheel/provider.h" \
+    "$libdir/libkeywheel.so" "$libdir/pkgconfig/keywheel.pc" \
+    "$libdir/keywheel/plugins/groq.so"; do
+  [ -f "$root$f" ] || die "$f was not installed"
+done
+if [ -n "$(find "$root$libdir/keywheel" -name '*.la')" ]; then
+  die "a .la file was installed beside the plugins"
+fi
+
+# Everything below knows nothing of the tree: no -I, no -L but pkg-config's.
+PKG_CONFIG_PATH=$root$libdir/pkgconfig
+LD_LIBRARY_PATH=$root$libdir${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+PATH=$root$bindir:$PATH
+export PKG_CONFIG_PATH LD_LIBRARY_PATH PATH
+PKG_CONFIG="pkg-config"
+if [ -n "$root" ]; then
+  # The prefix is not where it says, so the built-in plugin folder is not there.
+  PKG_CONFIG="pkg-config --define-variable=prefix=$root$prefix"
+  PKG_CONFIG="$PKG_CONFIG --define-variable=libdir=$root$libdir"
+  PKG_CONFIG="$PKG_CONFIG --define-variable=includedir=$root$includedir"
+  KEYWHEEL_PLUGIN_PATH=$root$libdir/keywheel/plugins
+  export KEYWHEEL_PLUGIN_PATH
+fi
+
+begin "keywheel.pc"
+for v in plugindir provider_abi_major provider_abi_minor; do
+  value=$($PKG_CONFIG --variable=$v keywheel)
+  echo "$v = $value"
+  [ -n "$value" ] || die "keywheel.pc has no variable $v"
+done
+[ -f "$($PKG_CONFIG --variable=plugindir keywheel)/groq.so" ] \
+  || die "plugindir in keywheel.pc is not where the plugins are"
+[ "$(keywheel --version)" = "keywheel $($PKG_CONFIG --modversion keywheel)" ] \
+  || die "keywheel --version and keywheel.pc disagree: $(keywheel --version)"
+
+cflags=$($PKG_CONFIG --cflags keywheel)
+libs=$($PKG_CONFIG --libs keywheel)
+
+# ---- The headers --------------------------------------------------------------
+# The lists of flags are to be split into words.
+# shellcheck disable=SC2086
+headers ()
+{
+  begin "headers: $*"
+  for h in keywheel provider both; do
+    case $h in
+      keywheel) printf '#include <keywheel/keywheel.h>\n' ;;
+      provider) printf '#define KW_PROVIDER_API 1\n#include <keywheel/provider.h>\n' ;;
+      both) printf '#define KW_PROVIDER_API 1\n#include <keywheel/provider.h>\n#include <keywheel/keywheel.h>\n' ;;
+    esac > "$tmp/header.$ext"
+    printf 'int kw_header_seen (void);\nint kw_header_seen (void) { return 0; }\n' \
+      >> "$tmp/header.$ext"
+    "$@" $cflags -fsyntax-only "$tmp/header.$ext" || die "$h.h does not compile: $*"
+  done
+}
+ext=c
+# C99 has no _Static_assert; the header's guard is a system header for -Wpedantic
+# there as it is for whoever installed it in /usr/include.
+# shellcheck disable=SC2086
+for std in c99 c11 gnu11; do
+  headers $cc -std=$std -Wall -Wextra -Wpedantic -Werror
+done
+if command -v c++ > /dev/null; then
+  ext=cc
+  headers c++ -std=c++11 -Wall -Wpedantic -Werror
+else
+  echo "(no C++ compiler here: not tried)"
+fi
+
+# ---- A simulator to talk to -----------------------------------------------------
+
+keywheel-sim --port 0 --port-file "$tmp/port" --key sk-one,name=one,org=org_1 \
+  > "$tmp/sim" 2>&1 &
+sim=$!
+tries=200
+while [ ! -s "$tmp/port" ]; do
+  tries=$((tries - 1))
+  if [ "$tries" -eq 0 ] || ! kill -0 "$sim" 2>/dev/null; then
+    cat "$tmp/sim"
+    die "keywheel-sim did not start"
+  fi
+  sleep 0.05
+done
+base_url=http://127.0.0.1:$(cat "$tmp/port")/v1
+
+# ---- The client's example ---------------------------------------------------------
+
+mkdir "$tmp/client"
+cd "$tmp/client"
+begin "examples/chat.c, shared"
+cp "$src/examples/chat.c" .
+# shellcheck disable=SC2086
+$cc -Wall -Wextra -Wpedantic -Werror -o chat chat.c $cflags $libs
+cat > keywheel.ini <<INI
+[provider groq]
+base_url = $base_url
+[key groq/one]
+env = GROQ_API_KEY
+INI
+reply=$(GROQ_API_KEY=sk-one ./chat "Why is the sky blue?") || die "chat failed: $?"
+echo "reply: $reply"
+[ -n "$reply" ] || die "chat printed nothing"
+
+begin "its exit code for a wrong key"
+rc=0
+GROQ_API_KEY=sk-wrong ./chat hi 2> err || rc=$?
+cat err
+[ "$rc" -eq 3 ] || die "exit code $rc, and 3 was expected"
+
+if [ -f "$root$libdir/libkeywheel.a" ]; then
+  begin "examples/chat.c, static"
+  # shellcheck disable=SC2046,SC2086
+  $cc -o chat-static chat.c $cflags "$root$libdir/libkeywheel.a" \
+    $($PKG_CONFIG --libs --static keywheel | sed 's/-lkeywheel//')
+  GROQ_API_KEY=sk-one ./chat-static hi > out || die "the static chat failed"
+fi
+
+# ---- The provider's example -------------------------------------------------------
+
+begin "examples/provider-template"
+cp -r "$src/examples/provider-template" "$tmp/template"
+chmod -R u+w,go-w "$tmp/template"
+cd "$tmp/template"
+"$make" CC="$cc" PKG_CONFIG="$PKG_CONFIG" > "$tmp/log" 2>&1 \
+  || { cat "$tmp/log"; die "its make failed"; }
+so=$(find . -name '*.so' | head -n 1)
+[ -n "$so" ] || die "its make made no .so"
+name=$(basename "$so" .so)
+folder=$(cd "$(dirname "$so")" && pwd)
+cat > keywheel.ini <<INI
+[keywheel]
+provider   = $name
+plugin_dir = $folder
+[provider $name]
+base_url = $base_url
+model    = llama-3.3-70b-versatile
+[key $name/one]
+env = TEMPLATE_KEY
+INI
+keywheel plugins -c keywheel.ini
+keywheel plugins -c keywheel.ini --json > plugins.json
+grep -q "\"$name\"" plugins.json || { cat plugins.json; die "it is not in the list of plugins"; }
+reply=$(TEMPLATE_KEY=sk-one keywheel chat -c keywheel.ini --no-stream "hello") \
+  || die "a chat through it failed"
+echo "reply: $reply"
+[ -n "$reply" ] || die "a chat through it printed nothing"
+
+begin "done"
