@@ -200,7 +200,7 @@ parse (const char *body, size_t len, struct json_object **ret)
   tok = json_tokener_new_ex (MAX_DEPTH);
   if (tok == NULL)
     return -1;
-  /* Strict: no comments, no trailing commas, no NaN.  What is left behind the
+  /* Strict: no comments, no trailing commas.  What is left behind the
    * value is looked at here, since versions of json-c differ about it. */
   json_tokener_set_flags (tok, JSON_TOKENER_STRICT |
                                JSON_TOKENER_ALLOW_TRAILING_CHARS);

@@ -57,7 +57,7 @@ kwi_call_tell_attempt (struct kwi_call *c, uint64_t seq, int why)
   if (nobody_listens (c))
     return;
   e = new_event (c, KW_EVENT_ATTEMPT, 3);
-  e.seq = seq;
+  e.seq = seq + 1;              /* the switch that led to it is seq */
   e.why = why;
   tell (c, &e, m, snprintf (m, sizeof m, "attempt %zu on key \"%s\" (%s)",
                             c->n_attempts, key_name (c), words[why]));
@@ -76,7 +76,7 @@ verdict_words (const struct kwi_call *c, char *buf, size_t size)
 }
 
 void
-kwi_call_tell_verdict (struct kwi_call *c)
+kwi_call_tell_verdict (struct kwi_call *c, uint64_t seq)
 {
   struct kw_event e;
   char m[384], words[128];
@@ -85,6 +85,7 @@ kwi_call_tell_verdict (struct kwi_call *c)
     return;
   verdict_words (c, words, sizeof words);
   e = new_event (c, KW_EVENT_VERDICT, 3);
+  e.seq = seq;
   e.verdict = (int32_t) c->judgement.outcome;
   e.reason = c->judgement.reason;
   e.account = c->judgement.account;
@@ -107,7 +108,7 @@ tell_parked (struct kwi_call *c, const struct kwi_effect *f)
 
   now = k->wall_ms (k->ctx);
   verdict_words (c, words, sizeof words);
-  e.seq = f->seq;
+  e.seq = f->seq + 2;
   e.verdict = (int32_t) c->judgement.outcome;
   e.reason = c->judgement.reason;
   e.account = c->judgement.account;
@@ -137,6 +138,7 @@ kwi_call_tell_effect (struct kwi_call *c, const struct kwi_effect *f)
   if (f->account_learnt) {
     struct kw_event e = new_event (c, KW_EVENT_ACCOUNT,
                                    f->siblings[0] != '\0' ? 2 : 3);
+    e.seq = f->seq + 1;
     e.account = c->judgement.account;
     tell (c, &e, m,
           f->siblings[0] != '\0'
@@ -149,6 +151,7 @@ kwi_call_tell_effect (struct kwi_call *c, const struct kwi_effect *f)
     tell_parked (c, f);
   if (f->revived > 0) {
     struct kw_event e = new_event (c, KW_EVENT_REVIVED, 2);
+    e.seq = f->seq + 3;
     tell (c, &e, m,
           snprintf (m, sizeof m, "key \"%s\" serves %s again", key_name (c),
                     c->model));

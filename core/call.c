@@ -204,6 +204,8 @@ kwi_call_next (struct kwi_call *c)
     kwi_keyring_pick (c->provider->ring, c->model,
                       c->retrying ? c->key : KWI_NO_KEY, c->id, c->lane,
                       wall_now (c), &p);
+  else
+    p.seq = atomic_fetch_add (&c->provider->client->seq, KWI_SEQ_STEP) + 1;
   switch (p.picked) {
   case KWI_PICK_KEY:
     if (moves_on (c, &p) != 0) {
@@ -322,7 +324,7 @@ record_and_report (struct kwi_call *c)
   kwi_keyring_report (c->provider->ring, c->key, c->model, c->id, j, parks (c),
                       default_park_ms (c), c->answer.received_ms, wall_now (c),
                       &e);
-  kwi_call_tell_verdict (c);
+  kwi_call_tell_verdict (c, e.seq);
   kwi_call_tell_effect (c, &e);
 }
 

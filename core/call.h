@@ -94,7 +94,7 @@ void kwi_call_fill_error (struct kwi_call *);
 /* ---- call-events.c: what the observer is told --------------------------- */
 
 void kwi_call_tell_attempt (struct kwi_call *, uint64_t seq, int why);
-void kwi_call_tell_verdict (struct kwi_call *);
+void kwi_call_tell_verdict (struct kwi_call *, uint64_t seq);
 void kwi_call_tell_effect (struct kwi_call *, const struct kwi_effect *);
 void kwi_call_tell_switch (struct kwi_call *, size_t from, uint64_t seq);
 void kwi_call_tell_wait (struct kwi_call *, int64_t wait_ms);

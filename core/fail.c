@@ -56,7 +56,7 @@ kwi_duration_text (int64_t ms, char *buf, size_t size)
     ms = 0;
   if (ms < 1000)
     n = snprintf (buf, size, "%" PRId64 "ms", ms);
-  else if (ms < 60000) {
+  else if (ms <= 59900) {
     /* Tenths below a minute: a wait of 1.5 s is not "2s". */
     int64_t tenths = (ms + 99) / 100;
     if (tenths % 10 == 0)

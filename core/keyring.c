@@ -226,7 +226,7 @@ kwi_keyring_pick (struct kwi_keyring *r, const char *model, size_t prefer,
   if (ret->picked == KWI_PICK_BUSY
       && (lane == NULL || start_waiting (r, lane) != 0))
     ret->picked = KWI_PICK_NONE;
-  ret->seq = atomic_fetch_add (r->seq, 1) + 1;
+  ret->seq = atomic_fetch_add (r->seq, KWI_SEQ_STEP) + 1;
   (void) pthread_mutex_unlock (&r->lock);
 }
 
@@ -366,7 +366,7 @@ kwi_keyring_report (struct kwi_keyring *r, size_t key, const char *model,
                                        j->outcome == KW_OUTCOME_OK);
   count_answer (k, j);
   wake_waiters (r);
-  ret->seq = atomic_fetch_add (r->seq, 1) + 1;
+  ret->seq = atomic_fetch_add (r->seq, KWI_SEQ_STEP) + 1;
   (void) pthread_mutex_unlock (&r->lock);
 }
 

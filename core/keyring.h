@@ -9,10 +9,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "limits.h"
+#include "limits-ledger.h"
 
 struct kwi_lane;
 struct kwi_keyring;
+
+/* A pick or a report takes so many numbers at once, for the events that tell
+ * of it. */
+#define KWI_SEQ_STEP 4
 
 /* seq: the client's counter, taken under the lock so that it tells in which
  * order things were decided.  wake: called under the lock for each lane that

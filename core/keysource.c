@@ -12,7 +12,6 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -42,10 +41,16 @@ kwi_keysource_file (const char *path, struct kwi_text *ret, char *why,
 
 /* ---- Running a command ------------------------------------------------- */
 
+/* How long at most until it is seen that a command has ended.  Its signal is
+ * the program's, not ours, and descriptors for processes are not everywhere. */
+#define LOOK_MS 10
+
 struct running {
   pid_t pid;
   int out;                      /* our end of its standard output         */
-  int alive;                    /* readable when it has ended; -1: cannot tell */
+  int ended;
+  int lost;                     /* ended, and how is not known            */
+  int status;
 };
 
 /* 0, or an errno. */
@@ -113,14 +118,26 @@ start (const char *command, struct running *ret)
     return r;
   }
   ret->out = ends[0];
-  ret->alive = (int) syscall (SYS_pidfd_open, ret->pid, 0);
   return 0;
 }
 
 enum ending { ENDED, TOO_LONG, TOO_MUCH, BROKEN };
 
+/* Looks whether it has ended, with how = 0 until it has. */
+static void
+look (struct running *running, int how)
+{
+  pid_t pid;
+
+  do
+    pid = waitpid (running->pid, &running->status, how);
+  while (pid < 0 && errno == EINTR);
+  running->lost = pid < 0;
+  running->ended = pid != 0;
+}
+
 /* Takes what is there.  1: the other end is closed; 0: more may come; -1: no
- * more fits, or errno (*ret_len says which). */
+ * more fits, or errno (*len says which). */
 static int
 take (int fd, char *buf, size_t size, size_t *len)
 {
@@ -141,37 +158,37 @@ take (int fd, char *buf, size_t size, size_t *len)
 /* Reads until it ends: a command can close its output and go on, and can end
  * while a child of its own holds the output open. */
 static enum ending
-collect (const struct running *running, const struct kwi_clock *clock,
-         char *buf, size_t size, size_t *len)
+collect (struct running *running, const struct kwi_clock *clock, char *buf,
+         size_t size, size_t *len)
 {
-  struct pollfd fds[2] = {
-    { .fd = running->out, .events = POLLIN },
-    { .fd = running->alive, .events = POLLIN }
-  };
+  struct pollfd fd = { .fd = running->out, .events = POLLIN };
   int64_t until = clock->mono_ms (clock->ctx) + KWI_KEY_COMMAND_MS;
-  int ended = 0;
+  int all = 0;                  /* it has ended: what is there is all */
 
   for (;;) {
-    int closed = fds[0].fd < 0 ? 1 : take (running->out, buf, size, len);
+    int closed = fd.fd < 0 ? 1 : take (running->out, buf, size, len);
     if (closed < 0)
       return *len == size ? TOO_MUCH : BROKEN;
-    if (ended || (closed && running->alive < 0))
+    if (all)
       return ENDED;
+    look (running, WNOHANG);
+    all = running->ended;
+    if (all)
+      continue;
     if (closed)
-      fds[0].fd = -1;           /* which poll passes over */
-    int64_t left = until - clock->mono_ms (clock->ctx);
-    if (left <= 0)
+      fd.fd = -1;               /* which poll passes over */
+    if (clock->mono_ms (clock->ctx) >= until)
       return TOO_LONG;
-    if (poll (fds, 2, (int) left) < 0 && errno != EINTR)
+    if (poll (&fd, 1, LOOK_MS) < 0 && errno != EINTR)
       return BROKEN;
-    ended = fds[1].revents != 0;
   }
 }
 
 static int
-judge (enum ending ending, int status, int lost, char *why, size_t size)
+judge (enum ending ending, const struct running *running, char *why,
+       size_t size)
 {
-  int n;
+  int n, status = running->status;
 
   if (ending == TOO_LONG)
     return because (why, size, "its command did not end within 30 seconds, "
@@ -181,9 +198,10 @@ judge (enum ending ending, int status, int lost, char *why, size_t size)
                     "no key");
   if (ending == BROKEN)
     return because (why, size, "the output of its command could not be read");
-  if (lost)
+  if (running->lost)
     return because (why, size, "whether its command succeeded is not known: "
-                    "this program ignores SIGCHLD");
+                    "this program ignores SIGCHLD, or waits for children that "
+                    "are not its own");
   if (WIFSIGNALED (status))
     n = snprintf (why, size, "its command was ended by signal %d",
                   WTERMSIG (status));
@@ -202,25 +220,19 @@ judge (enum ending ending, int status, int lost, char *why, size_t size)
 static int
 finish (struct running *running, enum ending ending, char *why, size_t size)
 {
-  int status = 0;
-  pid_t r;
-
   close (running->out);
-  if (running->alive >= 0)
-    close (running->alive);
-  if (ending != ENDED)
+  if (!running->ended) {
     kill (running->pid, SIGKILL);
-  do
-    r = waitpid (running->pid, &status, 0);
-  while (r < 0 && errno == EINTR);
-  return judge (ending, status, r != running->pid, why, size);
+    look (running, 0);
+  }
+  return judge (ending, running, why, size);
 }
 
 int
 kwi_keysource_command (const char *command, const struct kwi_clock *clock,
                        struct kwi_text *ret, char *why, size_t size)
 {
-  struct running running;
+  struct running running = { .out = -1 };
   size_t len = 0;
   char *buf = kwi_guarded (KWI_KEY_MAX_OUTPUT + 2);
 

@@ -1,11 +1,11 @@
 /* limits - what the facts of the store mean: blocked, half-open, free; see
- * limits.h. */
+ * limits-ledger.h. */
 #include <string.h>
 
 #define KW_PROVIDER_API 1
 #include <keywheel/provider.h>  /* KW_HAVE_* */
 
-#include "limits.h"
+#include "limits-ledger.h"
 
 /* Keys that were exhausted together come back together (a shared midnight);
  * spread them so that the provider does not get all probes in one moment. */

@@ -13,6 +13,11 @@ int kwi_sections_read (const char *file, const char *text, size_t len,
                        const struct kwi_env *, struct kwi_mistakes *,
                        struct kwi_config *config);
 
+/* The last step of it.  provider_line: where [keywheel] names the default one,
+ * or 0.  0, also with mistakes; -1: no memory. */
+int kwi_sections_finish (const char *file, struct kwi_config *config,
+                         int provider_line, struct kwi_mistakes *);
+
 /* Appends a key with every default.  NULL: no memory. */
 struct kwi_key_config *kwi_provider_add_key (struct kwi_provider_config *,
                                              const char *name);

@@ -388,9 +388,9 @@ const char *
 kwi_nearest (const char *s, const char *const *words)
 {
   size_t len = strlen (s);
-  /* A third of the letters may be wrong, and three at most: further away it is
-   * another word. */
-  size_t best = least ((len + 2) / 3, 3) + 1;
+  /* A third of the letters may be wrong, three at most, and of a short word
+   * one: further away it is another word. */
+  size_t best = (len < 5 ? 1 : least ((len + 2) / 3, 3)) + 1;
   const char *nearest = NULL;
 
   if (len > LONGEST_WORD)

@@ -238,8 +238,9 @@ groq_classify (void *self, const struct kw_response *resp, struct kw_verdict *v)
   if (!resp->in_stream)         /* an event comes long after its headers */
     report_headers (g, resp);
   if (status == 0 || (status >= 200 && status <= 299)) {
-    int garbled = resp->in_stream && !e.is_json;
-    if (!e.present && !garbled) {
+    char object[64];            /* "chat.completion.chunk": an event like others */
+    int chunk = g->host->response_json (resp, "/object", object, sizeof object) == KW_OK;
+    if (!e.present && (chunk || !resp->in_stream)) {
       if (status != 0)          /* 0: the network, which the host judges */
         judge_success (g, resp, v);
       return KW_OK;

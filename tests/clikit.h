@@ -9,7 +9,6 @@
 #include "simctl.h"
 
 #include <ftw.h>
-#include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,11 +19,12 @@
 #define PATIENCE_MS 60000       /* until a program that hangs is killed       */
 #define ENV_MAX 24
 #define ARGS_MAX 16
+#define TEXT_MAX 4096
 
 /* Every key of these tests begins so, and no output may hold it. */
 #define SECRET "sk-secret-"
 
-static char dir[64], ini[128], program[PATH_MAX], plugin_path[PATH_MAX + 64];
+static char dir[64], ini[128], program[TEXT_MAX], plugin_path[TEXT_MAX + 64];
 static const char *environment[ENV_MAX + 1];
 static size_t n_environment;
 static struct simctl *sim;
@@ -32,13 +32,16 @@ static struct proc_result got;
 
 /* ---- The world of one test -------------------------------------------------- */
 
+/* "NAME=value" sets, "NAME" unsets: for all programs to come. */
 static inline void
 set_env (const char *entry)
 {
   ck_assert_uint_lt (n_environment, ENV_MAX);
-  environment[n_environment++] = entry;
+  environment[n_environment] = strdup (entry);
+  ck_assert_ptr_nonnull (environment[n_environment++]);
 }
 
+/* Good for the next fifteen. */
 static inline const char *
 vformat (const char *fmt, va_list ap)
 {
@@ -106,14 +109,15 @@ set_up (void)
     "KEYWHEEL_CONFIG", "POSIXLY_CORRECT", "http_proxy", "all_proxy",
     "XDG_CONFIG_HOME=/nonexistent"
   };
-  char top[PATH_MAX];
+  char *top = realpath (kwtest_builddir (), NULL);
 
-  ck_assert_ptr_nonnull (realpath (kwtest_builddir (), top));
+  ck_assert_ptr_nonnull (top);
   ck_assert_int_lt (snprintf (program, sizeof program, "%s/keywheel", top),
                     (int) sizeof program);
   ck_assert_int_lt (snprintf (plugin_path, sizeof plugin_path,
                               "KEYWHEEL_PLUGIN_PATH=%s/plugins/.libs", top),
                     (int) sizeof plugin_path);
+  free (top);
   memcpy (dir, "/tmp/kwcli-XXXXXX", sizeof "/tmp/kwcli-XXXXXX");
   ck_assert_ptr_nonnull (mkdtemp (dir));
   ck_assert_int_lt (snprintf (ini, sizeof ini, "KEYWHEEL_CONFIG=%s/keywheel.ini", dir),
@@ -135,6 +139,12 @@ tear_down (void)
 {
   proc_result_clear (&got);
   simctl_stop (sim);
+  sim = NULL;
+  for (size_t i = 0; i < n_environment; i++) {
+    free ((char *) (uintptr_t) environment[i]);
+    environment[i] = NULL;
+  }
+  n_environment = 0;
   (void) nftw (dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 

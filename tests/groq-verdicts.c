@@ -34,7 +34,13 @@ static const struct {
     TRANS, KW_SCOPE_REQUEST, "stream_error" },
   { 200, 1, "{\"error\":\"over capacity\"}", TRANS, KW_SCOPE_REQUEST, "stream_error" },
   { 200, 1, "upstream connect error", TRANS, KW_SCOPE_REQUEST, "stream_error" },
-  { 200, 1, "{\"choices\":[],\"x_groq\":{\"id\":\"req_1\",\"error\":null}}",
+  { 200, 1, "{\"message\":\"overloaded\"}", TRANS, KW_SCOPE_REQUEST, "stream_error" },
+  { 200, 1, "{\"error\":{}}", TRANS, KW_SCOPE_REQUEST, "stream_error" },
+  { 200, 1, "{\"object\":\"chat.completion.chunk\",\"choices\":[],\"x_groq\":"
+            "{\"id\":\"req_1\",\"error\":\"over capacity\"}}",
+    TRANS, KW_SCOPE_REQUEST, "stream_error" },
+  { 200, 1, "{\"object\":\"chat.completion.chunk\",\"choices\":[{\"tool\":"
+            "{\"error\":\"x\"}}],\"x_groq\":{\"id\":\"req_1\",\"error\":null}}",
     OK, KW_SCOPE_REQUEST, "" },
   /* What users wrote is no news of Groq's. */
   { 400, 0, ERROR ("\"message\":\"Failed to call\",\"code\":\"tool_use_failed\","
@@ -46,6 +52,7 @@ static const struct {
                    "\"" WORDS "\",\"status_code\":400"), REQ, KW_SCOPE_REQUEST, "" },
   { 200, 0, "{\"choices\":[{\"message\":{\"content\":\"" WORDS "\"}}]}",
     OK, KW_SCOPE_REQUEST, "" },
+  { 400, 0, ERROR (TPD), REQ, KW_SCOPE_REQUEST, "" },
   { 503, 0, WORDS, TRANS, KW_SCOPE_REQUEST, "" },
   /* Money, for a key: no account is named. */
   { 400, 0, ERROR ("\"code\":\"organization_restricted\""),

@@ -12,6 +12,21 @@
 
 #include "kwtest.h"
 
+/* Is this a run in which the loader unloads nothing, so that reports of leaks
+ * can name functions?  make check-valgrind says so in the environment. */
+static inline int
+kwplugin_stays (void)
+{
+#if defined(__SANITIZE_ADDRESS__)
+  return 1;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+  return 1;
+#endif
+#endif
+  return getenv ("KW_UNDER_VALGRIND") != NULL;
+}
+
 /* The built test plugin NAME, in buf. */
 static inline const char *
 kwplugin_file (const char *name, char *buf, size_t size)

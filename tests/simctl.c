@@ -185,6 +185,9 @@ set_up (CURL *curl, const char *url, const char *method, const char *body,
   curl_easy_setopt (curl, CURLOPT_PROXY, "");
   curl_easy_setopt (curl, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt (curl, CURLOPT_TIMEOUT_MS, CALL_MS);
+  /* On a kept connection that closes without an answer libcurl would send the
+   * request again by itself: one call must be one request. */
+  curl_easy_setopt (curl, CURLOPT_FRESH_CONNECT, 1L);
   curl_easy_setopt (curl, CURLOPT_HTTPHEADER, headers);
   curl_easy_setopt (curl, CURLOPT_WRITEFUNCTION, text_add);
   curl_easy_setopt (curl, CURLOPT_WRITEDATA, got);

@@ -1,290 +1,12 @@
-/* test_cli - keywheel(1) from end to end: the program as it was built, against
- * keywheel-sim.  Every run's output is searched for the keys' secrets. */
-#include "kwtest.h"
-#include "proc.h"
-#include "simctl.h"
+/* test_cli - keywheel(1) from end to end, when things go well: what each
+ * command prints, and where.  What goes wrong is test_cli_errors'. */
+#include "clikit.h"
 
-#include <ftw.h>
-#include <limits.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 /* The contract's JSON is tested on made-up facts, too; it needs no other file
  * of the program. */
 #include "../cli/status-json.c"
-
-#define PATIENCE_MS 60000       /* until a program that hangs is killed       */
-#define ENV_MAX 24
-#define ARGS_MAX 16
-
-/* Every key of these tests begins so, and no output may hold it. */
-#define SECRET "sk-secret-"
-
-static char dir[64], ini[128], program[PATH_MAX], plugin_path[PATH_MAX + 64];
-static const char *environment[ENV_MAX + 1];
-static size_t n_environment;
-static struct simctl *sim;
-static struct proc_result got;
-
-/* ---- The world of one test -------------------------------------------------- */
-
-static void
-set_env (const char *entry)
-{
-  ck_assert_uint_lt (n_environment, ENV_MAX);
-  environment[n_environment++] = entry;
-}
-
-static const char *
-vformat (const char *fmt, va_list ap)
-{
-  static char pool[16][2048];
-  static size_t next;
-  char *text = pool[next++ % 16];
-  int n = vsnprintf (text, sizeof pool[0], fmt, ap);
-
-  ck_assert (n >= 0 && (size_t) n < sizeof pool[0]);
-  return text;
-}
-
-static const char *__attribute__ ((__format__ (__printf__, 1, 2)))
-format (const char *fmt, ...)
-{
-  va_list ap;
-
-  va_start (ap, fmt);
-  const char *text = vformat (fmt, ap);
-  va_end (ap);
-  return text;
-}
-
-static const char *
-write_file (const char *name, const void *data, size_t len)
-{
-  const char *path = format ("%s/%s", dir, name);
-  FILE *f = fopen (path, "w");
-
-  ck_assert_ptr_nonnull (f);
-  ck_assert_uint_eq (fwrite (data, 1, len, f), len);
-  ck_assert_int_eq (fclose (f), 0);
-  return path;
-}
-
-/* keywheel.ini, with a provider whose back-offs take no time; more stands
- * behind its options. */
-static void __attribute__ ((__format__ (__printf__, 1, 2)))
-write_ini (const char *fmt, ...)
-{
-  va_list ap;
-  const char *text;
-
-  va_start (ap, fmt);
-  text = format ("[keywheel]\nprovider = groq\n[provider groq]\nbase_url = %s\n"
-                 "backoff_initial = 1ms\nbackoff_max = 5ms\nmax_retries = 2\n%s\n",
-                 simctl_base_url (sim), vformat (fmt, ap));
-  va_end (ap);
-  write_file ("keywheel.ini", text, strlen (text));
-}
-
-/* Three keys, as the environment gives them. */
-static void
-set_keys (void)
-{
-  set_env ("GROQ_API_KEY=" SECRET "a");
-  set_env ("GROQ_API_KEY_BACKUP=" SECRET "b," SECRET "c");
-}
-
-static void
-set_up (void)
-{
-  static const char *const unset[] = {
-    "GROQ_API_KEY", "GROQ_API_KEY_BACKUP", "GROQ_API_KEY_2", "KEYWHEEL_BASE_URL",
-    "KEYWHEEL_CONFIG", "POSIXLY_CORRECT", "http_proxy", "all_proxy",
-    "XDG_CONFIG_HOME=/nonexistent"
-  };
-  char top[PATH_MAX];
-
-  ck_assert_ptr_nonnull (realpath (kwtest_builddir (), top));
-  ck_assert_int_lt (snprintf (program, sizeof program, "%s/keywheel", top),
-                    (int) sizeof program);
-  ck_assert_int_lt (snprintf (plugin_path, sizeof plugin_path,
-                              "KEYWHEEL_PLUGIN_PATH=%s/plugins/.libs", top),
-                    (int) sizeof plugin_path);
-  memcpy (dir, "/tmp/kwcli-XXXXXX", sizeof "/tmp/kwcli-XXXXXX");
-  ck_assert_ptr_nonnull (mkdtemp (dir));
-  ck_assert_int_lt (snprintf (ini, sizeof ini, "KEYWHEEL_CONFIG=%s/keywheel.ini", dir),
-                    (int) sizeof ini);
-  for (size_t i = 0; i < sizeof unset / sizeof unset[0]; i++)
-    set_env (unset[i]);
-  set_env (plugin_path);
-}
-
-static int
-remove_one (const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-  (void) st, (void) type, (void) ftw;
-  return remove (path);
-}
-
-static void
-tear_down (void)
-{
-  proc_result_clear (&got);
-  simctl_stop (sim);
-  (void) nftw (dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-}
-
-/* The usual world: a simulator that stands still in time, keys a, b and c, and
- * an INI.  a's organization has the limits given ("": none). */
-static void
-three_keys (const char *limits)
-{
-  sim = simctl_startl ("--clock", "manual",
-                       "--key", format (SECRET "a,name=a%s", limits),
-                       "--key", SECRET "b,name=b", "--key", SECRET "c,name=c", NULL);
-  set_keys ();
-  write_ini ("%s", "");
-  set_env (ini);
-}
-
-/* ---- Running the program ----------------------------------------------------- */
-
-static void
-check_no_secret (void)
-{
-  ck_assert_msg (memmem (got.out, got.out_len, SECRET, strlen (SECRET)) == NULL,
-                 "a secret on stdout: %s", got.out);
-  ck_assert_msg (memmem (got.err, got.err_len, SECRET, strlen (SECRET)) == NULL,
-                 "a secret on stderr: %s", got.err);
-}
-
-static void
-run_argv (const char *const argv[], const void *input, size_t len)
-{
-  proc_result_clear (&got);
-  proc_run (&got, argv, environment, input, len, PATIENCE_MS);
-  ck_assert_msg (!got.timed_out, "keywheel hung; it said: %s", got.err);
-  check_no_secret ();
-}
-
-/* argv[1] and those after it. */
-static void
-collect (const char *argv[], const char *arg, va_list ap)
-{
-  size_t n = 0;
-
-  argv[n++] = program;
-  for (; arg != NULL; arg = va_arg (ap, const char *)) {
-    argv[n++] = arg;
-    ck_assert_uint_le (n, ARGS_MAX);
-  }
-  argv[n] = NULL;
-}
-
-/* keywheel with these arguments, and nothing on stdin. */
-static void __attribute__ ((__sentinel__))
-run (const char *arg, ...)
-{
-  const char *argv[ARGS_MAX + 1];
-  va_list ap;
-
-  va_start (ap, arg);
-  collect (argv, arg, ap);
-  va_end (ap);
-  run_argv (argv, NULL, 0);
-}
-
-static void __attribute__ ((__sentinel__))
-run_input (const void *input, size_t len, const char *arg, ...)
-{
-  const char *argv[ARGS_MAX + 1];
-  va_list ap;
-
-  va_start (ap, arg);
-  collect (argv, arg, ap);
-  va_end (ap);
-  run_argv (argv, input, len);
-}
-
-/* What the last run came to. */
-#define ENDS_WITH(code)                                                 \
-  ck_assert_msg (got.status == (code), "exit code %d, not %d\nstdout: %s\nstderr: %s", \
-                 got.status, (code), got.out, got.err)
-#define PRINTS(text) ck_assert_str_eq (got.out, (text))
-#define PRINTS_SOME(text)                                               \
-  ck_assert_msg (strstr (got.out, (text)) != NULL, "no \"%s\" on stdout:\n%s", (text), \
-                 got.out)
-#define SAYS(text)                                                      \
-  ck_assert_msg (strstr (got.err, (text)) != NULL, "no \"%s\" on stderr:\n%s", (text), \
-                 got.err)
-
-static struct json_object *
-member (struct json_object *object, const char *name)
-{
-  struct json_object *value = NULL;
-
-  ck_assert_msg (json_object_object_get_ex (object, name, &value), "no \"%s\" in %s",
-                 name, json_object_to_json_string (object));
-  return value;
-}
-
-/* stdout as JSON, which it must be from end to end. */
-static struct json_object *
-printed_json (void)
-{
-  struct json_object *object = json_tokener_parse (got.out);
-
-  ck_assert_msg (object != NULL, "no JSON: %s", got.out);
-  return object;
-}
-
-/* ---- The words of the command line ------------------------------------------- */
-
-static const struct {
-  const char *args[6];
-  const char *says;
-} wrong_usage[] = {
-  { { NULL }, "which command?" },
-  { { "chta" }, "did you mean \"chat\"?" },
-  { { "xyzzy" }, "there are chat, send, status, reset, check and plugins" },
-  { { "help", "chta" }, "did you mean \"chat\"?" },
-  { { "-c", "x", "chat" }, "options go behind it" },
-  { { "serve" }, "not in this build" },
-  { { "serve", "--listen", "x" }, "not in this build" },
-  { { "chat", "--josn", "hi" }, "did you mean --json?" },
-  { { "chat", "hi", "--josn" }, "did you mean --json?" },
-  { { "chat", "--s", "hi" }, "--s may be --system or --stream" },
-  { { "chat", "--live", "hi" }, "takes no --live" },
-  { { "status", "-m", "x" }, "takes no -m (--model)" },
-  { { "chat", "-q", "hi" }, "unknown option -q" },
-  { { "chat", "-m" }, "--model wants a value: --model MODEL" },
-  { { "chat", "--json=1", "hi" }, "--json takes no value" },
-  { { "chat", "--config=", "hi" }, "--config is empty; it wants a FILE" },
-  { { "chat", "" }, "the prompt is empty" },
-  { { "chat" }, "the prompt is empty" },
-  { { "send" }, "the body is empty" },
-  { { "send", "a", "b" }, "\"b\" is the second" },
-  { { "send", "--path", "embeddings", "x" }, "must begin with a slash" },
-  { { "send", "/nonexistent/body" }, "cannot open /nonexistent/body: No such file" },
-  { { "send", "/" }, "cannot read /: Is a directory" },
-  { { "status", "groq" }, "it takes options only" },
-  { { "chat", "-c", "/nonexistent/x.ini", "hi" }, "/nonexistent/x.ini" },
-};
-
-START_TEST (wrong_usage_is_told_and_ends_with_2)
-{
-  const char *argv[8] = { program };
-
-  memcpy (argv + 1, wrong_usage[_i].args, sizeof wrong_usage[_i].args);
-  run_argv (argv, NULL, 0);
-  ENDS_WITH (2);
-  SAYS (wrong_usage[_i].says);
-  ck_assert_int_eq (strncmp (got.err, "keywheel: ", 10), 0);
-  PRINTS ("");
-}
-END_TEST
 
 static const char *const commands[] = {
   "chat", "send", "status", "reset", "check", "plugins"
@@ -307,31 +29,6 @@ START_TEST (every_command_has_help_and_version)
   PRINTS (format ("keywheel %s\n", kw_version ()));
   run ("--help", NULL);
   PRINTS_SOME (commands[_i]);
-}
-END_TEST
-
-static const struct {
-  const char *bytes;
-  size_t len;
-  size_t offset;
-} no_text[] = {
-  { "a\xff", 2, 1 },
-  { "\xc0\xaf", 2, 0 },                 /* overlong                        */
-  { "ok \xe0\x9f\xbf", 6, 3 },          /* overlong                        */
-  { "ab\xed\xa0\x80", 5, 2 },           /* a surrogate                     */
-  { "\xf4\x90\x80\x80", 4, 0 },         /* past U+10FFFF                   */
-  { "z\xe2\x82", 3, 1 },                /* cut short                       */
-  { "a\0b", 3, 1 },
-};
-
-START_TEST (a_prompt_that_is_no_text_is_refused_with_the_offset)
-{
-  three_keys ("");
-  run_input (no_text[_i].bytes, no_text[_i].len, "chat", "-", NULL);
-  ENDS_WITH (2);
-  SAYS (format ("at offset %zu", no_text[_i].offset));
-  PRINTS ("");
-  ck_assert_uint_eq (simctl_count (sim, NULL, NULL), 0);
 }
 END_TEST
 
@@ -431,18 +128,6 @@ START_TEST (a_stream_is_asked_for_with_stream)
 }
 END_TEST
 
-START_TEST (a_stream_that_breaks_leaves_what_came_and_ends_with_7)
-{
-  three_keys ("");
-  simctl_fault (sim, "sse-break=3");
-  run ("chat", "--stream", "hi", NULL);
-  ENDS_WITH (7);
-  PRINTS ("Hello from\n");
-  SAYS ("broke");
-  ck_assert_uint_eq (simctl_count (sim, NULL, NULL), 1);
-}
-END_TEST
-
 /* ---- send ------------------------------------------------------------------------ */
 
 START_TEST (send_changes_no_byte_in_either_direction)
@@ -510,21 +195,6 @@ START_TEST (send_prints_a_stream_as_it_comes)
 }
 END_TEST
 
-static const char *const broken[] = {
-  "{", "{\"model\":\"m\"", "hello", "[1,2]", "{} {}", "{\"a\":\"\xff\"}", "\n"
-};
-
-START_TEST (send_refuses_broken_json_before_anything_is_sent)
-{
-  three_keys ("");
-  run_input (broken[_i], strlen (broken[_i]), "send", NULL);
-  ENDS_WITH (2);
-  SAYS ("JSON");
-  PRINTS ("");
-  ck_assert_uint_eq (simctl_count (sim, NULL, NULL), 0);
-}
-END_TEST
-
 START_TEST (a_body_of_20_mb_is_sent)
 {
   static const char head[] = "{\"model\":\"m\",\"messages\":[{\"role\":\"user\","
@@ -548,3 +218,216 @@ START_TEST (a_body_of_20_mb_is_sent)
   simctl_log_clear (&log);
 }
 END_TEST
+
+/* ---- status, reset, check, plugins ---------------------------------------------- */
+
+START_TEST (status_as_json_is_the_contract)
+{
+  static const char *const names[] = { "primary", "backup-1", "backup-2" };
+  struct json_object *status, *keys;
+
+  three_keys ("");
+  run ("status", "--json", NULL);
+  ENDS_WITH (0);
+  ck_assert_str_eq (got.err, "");
+  status = printed_json ();
+  ck_assert_str_eq (json_object_get_string (member (status, "provider")), "groq");
+  ck_assert_str_eq (json_object_get_string (member (status, "plugin")), "groq");
+  ck_assert_int_eq (json_object_get_int (member (status, "total_keys")), 3);
+  ck_assert_int_eq (json_object_get_int (member (status, "available_keys")), 3);
+  ck_assert_int_eq (json_object_get_int (member (status, "exhausted_keys")), 0);
+  ck_assert_int_eq (json_object_get_int (member (status, "current_key_index")), 0);
+  keys = member (status, "keys");
+  ck_assert_uint_eq (json_object_array_length (keys), 3);
+  for (size_t i = 0; i < 3; i++) {
+    struct json_object *key = json_object_array_get_idx (keys, i);
+    ck_assert_int_eq (json_object_get_int (member (key, "index")), (int) i);
+    ck_assert_str_eq (json_object_get_string (member (key, "name")), names[i]);
+    ck_assert_str_eq (json_object_get_string (member (key, "state")), "available");
+    ck_assert_int_eq (json_object_get_string_len (member (key, "fingerprint")), 16);
+    ck_assert_uint_eq (json_object_array_length (member (key, "limits")), 0);
+    ck_assert_int_eq (json_object_get_int (member (key, "requests")), 0);
+    ck_assert_int_eq (json_object_get_int (member (key, "tokens")), 0);
+  }
+  json_object_put (status);
+}
+END_TEST
+
+START_TEST (what_status_does_not_know_is_null)
+{
+  static const kw_limit_info limits[] = {
+    { .model = "m", .dimension = "tokens_per_day", .limit = 100000, .used = 1,
+      .requested = 1, .until_ms = 1767362590001, .in_ms = 432500 },
+    { .model = "", .dimension = "", .limit = -1, .used = -1, .requested = -1,
+      .until_ms = 0, .in_ms = -1 },
+  };
+  static const kw_key_info key = {
+    .index = 0, .name = "primary", .fingerprint = "3f9a1c0000000000",
+    .state = "exhausted", .account = "", .source = "", .limits = limits,
+    .n_limits = 2, .requests = 17, .tokens = 9120
+  };
+  static const kw_status_info info = {
+    .provider = "groq", .plugin = "groq", .base_url = "", .model = "m",
+    .total_keys = 1, .exhausted_keys = 1, .keys = &key
+  };
+  struct json_object *status = cli_status_json (&info);
+
+  ck_assert_str_eq (
+    json_object_to_json_string_ext (status, JSON_C_TO_STRING_PLAIN),
+    "{\"provider\":\"groq\",\"plugin\":\"groq\",\"total_keys\":1,\"available_keys\":0,"
+    "\"exhausted_keys\":1,\"current_key_index\":0,\"keys\":[{\"index\":0,"
+    "\"name\":\"primary\",\"fingerprint\":\"3f9a1c0000000000\",\"state\":\"exhausted\","
+    "\"limits\":[{\"model\":\"m\",\"dimension\":\"tokens_per_day\",\"limit\":100000,"
+    "\"until\":\"2026-01-02T14:03:11Z\",\"in_seconds\":432.5},"
+    "{\"model\":null,\"dimension\":null,\"limit\":null,\"until\":null,"
+    "\"in_seconds\":null}],\"requests\":17,\"tokens\":9120}]}");
+  json_object_put (status);
+}
+END_TEST
+
+START_TEST (status_for_people_is_a_table)
+{
+  three_keys ("");
+  run ("status", "-p", "groq", NULL);
+  ENDS_WITH (0);
+  PRINTS_SOME ("groq: 3 of 3 keys available, 0 exhausted\n");
+  PRINTS_SOME ("the next request begins with primary\n");
+  PRINTS_SOME ("FINGERPRINT");
+  PRINTS_SOME ("\n  backup-2  available");
+  SAYS ("note: state is kept in memory in this build");
+}
+END_TEST
+
+START_TEST (reset_says_what_was_reset)
+{
+  three_keys ("");
+  run ("reset", NULL);
+  ENDS_WITH (0);
+  PRINTS ("groq: reset 3 keys, of which 0 were exhausted\n");
+  run ("reset", "primary", "groq/backup-2", NULL);
+  ENDS_WITH (0);
+  PRINTS ("groq/primary: reset, was available\ngroq/backup-2: reset, was available\n");
+  run ("reset", "primary", "bakcup-1", NULL);
+  ENDS_WITH (2);
+  PRINTS ("");                  /* nothing was reset before that was seen  */
+  SAYS ("groq has no key \"bakcup-1\"; did you mean \"backup-1\"?");
+  run ("reset", "-p", "grok", NULL);
+  ENDS_WITH (2);
+  SAYS ("there is no provider \"grok\"; did you mean \"groq\"?");
+}
+END_TEST
+
+START_TEST (check_sums_up_a_configuration_that_is_fine)
+{
+  three_keys ("");
+  run ("check", NULL);
+  ENDS_WITH (0);
+  PRINTS (format ("%s/keywheel.ini: fine: 1 provider, 3 keys\n", dir));
+  ck_assert_uint_eq (simctl_count (sim, NULL, NULL), 0);
+}
+END_TEST
+
+START_TEST (check_live_tries_each_key_once)
+{
+  sim = simctl_startl ("--key", SECRET "a,name=a", "--key", SECRET "b,name=b,revoked",
+                       "--key", SECRET "c,name=c", NULL);
+  set_keys ();
+  write_ini ("%s", "");
+  set_env (ini);
+  run ("check", "--live", NULL);
+  ENDS_WITH (3);
+  PRINTS_SOME ("groq/primary: works\ngroq/backup-1: does not work: ");
+  PRINTS_SOME ("groq/backup-2: works\n");
+  SAYS ("1 of 3 keys does not work");
+  ck_assert_uint_eq (simctl_count (sim, NULL, NULL), 3);
+  set_env ("GROQ_API_KEY_BACKUP");
+  run ("check", "--live", NULL);
+  ENDS_WITH (0);
+}
+END_TEST
+
+/* A provider folder beside the INI, with a file that is no plugin. */
+static void
+bad_plugin (void)
+{
+  static const char ini_text[] = "[keywheel]\nplugin_dir = ./plugins\n";
+
+  ck_assert_int_eq (mkdir (format ("%s/plugins", dir), 0700), 0);
+  write_file ("plugins/bad.so", "no ELF\n", 7);
+  write_file ("keywheel.ini", ini_text, sizeof ini_text - 1);
+  set_env (ini);
+}
+
+START_TEST (plugins_lists_what_is_there_and_what_was_refused)
+{
+  bad_plugin ();
+  run ("plugins", NULL);
+  ENDS_WITH (0);
+  PRINTS_SOME ("\ngroq ");
+  PRINTS_SOME (" 1.0    ");
+  PRINTS_SOME (format ("%s/plugins/bad.so\n    refused: ", dir));
+  SAYS ("plugins refused");
+}
+END_TEST
+
+START_TEST (plugins_as_json)
+{
+  struct json_object *list, *groq = NULL, *bad = NULL;
+
+  bad_plugin ();
+  run ("plugins", "--json", NULL);
+  ENDS_WITH (0);
+  list = printed_json ();
+  for (size_t i = 0; i < json_object_array_length (list); i++) {
+    struct json_object *one = json_object_array_get_idx (list, i);
+    const char *file = json_object_get_string (member (one, "file"));
+    if (strstr (file, "/bad.so") != NULL)
+      bad = one;
+    if (strstr (file, "/groq.so") != NULL)
+      groq = one;
+  }
+  ck_assert (groq != NULL && bad != NULL);
+  ck_assert_str_eq (json_object_get_string (member (groq, "name")), "groq");
+  ck_assert_str_eq (json_object_get_string (member (groq, "abi")), "1.0");
+  ck_assert_ptr_null (member (groq, "refused"));
+  ck_assert_ptr_null (member (bad, "name"));
+  ck_assert_ptr_nonnull (strstr (json_object_get_string (member (bad, "refused")),
+                                 "bad.so"));
+  json_object_put (list);
+}
+END_TEST
+
+/* ---- The suite ------------------------------------------------------------------- */
+
+static Suite *
+cli_suite (void)
+{
+  Suite *s = suite_create ("cli");
+  TCase *t = tcase_create ("cli");
+
+  tcase_set_timeout (t, 120);
+  tcase_add_checked_fixture (t, set_up, tear_down);
+  tcase_add_loop_test (t, every_command_has_help_and_version, 0, 6);
+  tcase_add_loop_test (t, the_next_key_answers_when_the_first_has_no_tokens_left_today,
+                       0, 2);
+  tcase_add_test (t, without_v_a_switch_goes_unseen);
+  tcase_add_test (t, the_prompt_comes_from_words_or_from_stdin);
+  tcase_add_test (t, json_is_the_whole_answer);
+  tcase_add_test (t, a_stream_is_asked_for_with_stream);
+  tcase_add_test (t, send_changes_no_byte_in_either_direction);
+  tcase_add_test (t, send_reaches_other_endpoints);
+  tcase_add_test (t, send_prints_a_stream_as_it_comes);
+  tcase_add_test (t, a_body_of_20_mb_is_sent);
+  tcase_add_test (t, status_as_json_is_the_contract);
+  tcase_add_test (t, what_status_does_not_know_is_null);
+  tcase_add_test (t, status_for_people_is_a_table);
+  tcase_add_test (t, reset_says_what_was_reset);
+  tcase_add_test (t, check_sums_up_a_configuration_that_is_fine);
+  tcase_add_test (t, check_live_tries_each_key_once);
+  tcase_add_test (t, plugins_lists_what_is_there_and_what_was_refused);
+  tcase_add_test (t, plugins_as_json);
+  suite_add_tcase (s, t);
+  return s;
+}
+
+KW_MAIN (cli_suite)

@@ -249,6 +249,21 @@ START_TEST (as_long_a_line_as_is_allowed)
 }
 END_TEST
 
+START_TEST (as_long_a_name_as_is_allowed)
+{
+  static const char name[] = "a23456789b123456789c123456789d123456789e";
+  static const char option[]
+    = "a234567890b234567890c234567890d234567890e23456789";
+  char text[256];
+
+  ck_assert_int_gt (snprintf (text, sizeof text, "[provider %s]\n%s = 1\n",
+                              name, option), 0);
+  load_well (text);
+  ck_assert_str_eq (config->providers[0].name, name);
+  ck_assert_str_eq (config->providers[0].options[0].name, option);
+}
+END_TEST
+
 START_TEST (very_many_keys)
 {
   enum { N = 20000 };
@@ -437,6 +452,7 @@ config_suite (void)
   tcase_add_test (t, an_empty_file_is_like_none);
   tcase_add_test (t, an_indented_line_continues_nothing);
   tcase_add_test (t, as_long_a_line_as_is_allowed);
+  tcase_add_test (t, as_long_a_name_as_is_allowed);
   tcase_add_test (t, very_many_keys);
   tcase_add_test (t, every_option_of_a_provider_is_listed);
   tcase_add_test (t, the_example_has_no_mistake);

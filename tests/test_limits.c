@@ -6,7 +6,7 @@
 #include <keywheel/provider.h>
 
 #include "kwtest.h"
-#include "limits.h"
+#include "limits-ledger.h"
 
 #define DAY INT64_C (86400000)
 

@@ -62,7 +62,7 @@ static const struct one sections[] = {
   { "[provider p] model = x\n",
     "1: text behind the ] of a section; put it on a line of its own" },
   { "[provider a ; b]\n", "1: a \";\" within a section's name" },
-  { "[provider a23456789b123456789c123456789d123456789e]\nmodel = m\n",
+  { "[provider a23456789b123456789c123456789d123456789ef]\nmodel = m\n",
     "1: the section's name is too long; allowed: 49 bytes between [ and ]" },
   { "[provider My.Own]\n", "1: provider \"My.Own\" needs a line plugin = NAME "
     "in [provider My.Own]: its own name cannot be a plugin's (those have a-z "
@@ -171,7 +171,7 @@ static const struct one general[] = {
   { "state = disk", "state = disk is not known; allowed: memory" },
   { "log_level = warning", "log_level = warning is not known; did you mean "
     "\"warn\"? (allowed: error, warn, info, debug)" },
-  { "plugin_dir = a::b", "plugin_dir = a::b has an empty entry; allowed: "
+  { "plugin_dir = /::/", "plugin_dir = /::/ has an empty entry; allowed: "
     "folders with a \":\" between them" },
   { "plugin_dir = gone", "plugin_dir \"gone\" is not a folder (gone: No such "
     "file or directory)" },
@@ -184,7 +184,6 @@ static const struct one general[] = {
 /* In [key p/k], line 2. */
 static const struct one keys[] = {
   { "weight = 0\nenv = X", "weight = 0 is out of range; allowed: 1 to 1000000" },
-  { "env = A\nfile = b\n", "" },
   { "env = sk-live-1234", "env wants the name of an environment variable, such "
     "as MY_API_KEY; allowed: A-Z a-z 0-9 _ (a key itself does not belong into "
     "this file)" },
@@ -195,14 +194,12 @@ expect_one (const char *ini, const char *text)
 {
   char whole[1024];
 
-  ck_assert_int_eq (load_bytes (ini, strlen (ini)), KW_ERR_SETTINGS);
+  ck_assert_msg (load_bytes (ini, strlen (ini)) == KW_ERR_SETTINGS,
+                 "%s\nfound nothing wrong", ini);
   int n = snprintf (whole, sizeof whole, "error: keywheel.ini:%s", text);
   ck_assert (n > 0 && (size_t) n < sizeof whole);
-  size_t mistakes = 0;
-  for (size_t i = 0; i < kit.n_reports; i++)
-    mistakes += strncmp (kit.report[i], "error", 5) == 0;
-  ck_assert_msg (kit_reported (whole) && mistakes >= 1,
-                 "%s\nexpected: %s\ngot:%s", ini, whole, kit_all ());
+  ck_assert_msg (kit_reported (whole), "%s\nexpected: %s\ngot:%s", ini, whole,
+                 kit_all ());
 }
 
 static void
@@ -257,8 +254,7 @@ END_TEST
 START_TEST (wrong_values_for_a_key)
 {
   for (size_t i = 0; i < COUNT (keys); i++)
-    if (keys[i].text[0] != '\0')
-      expect_below ("[key p/k]", &keys[i]);
+    expect_below ("[key p/k]", &keys[i]);
 }
 END_TEST
 

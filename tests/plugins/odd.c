@@ -12,7 +12,7 @@ struct odd {
   char judge[32];
   char pointer[64];
   struct kw_verdict verdict;
-  struct kw_request *request;   /* of the last prepare: not to be kept    */
+  struct kw_request *request;   /* "keeps": which nobody may            */
 };
 
 static int
@@ -104,7 +104,8 @@ odd_prepare (void *self, const struct kw_call *call, struct kw_request *r)
   const struct kw_host *h = o->host;
   char own[] = "{\"own\":1}";
 
-  o->request = r;
+  if (is (o->build, "keeps"))
+    o->request = r;
   if (is (o->build, "no-url"))
     return KW_OK;
   if (is (o->build, "refuses"))

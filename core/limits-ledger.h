@@ -2,7 +2,9 @@
  * until T; and what their buckets were.  Merges by maximum.  A blocked fact
  * whose time has come is half-open: one call probes it, the others treat it
  * as blocked until that call's answer is in.
- * Knows neither keys nor policy; the caller locks and brings the time. */
+ * Knows neither keys nor policy; the caller locks and brings the time.
+ * (Not "limits.h": the C library has that one, and finds it through
+ * #include_next, past no -iquote.) */
 #ifndef KWI_LIMITS_H
 #define KWI_LIMITS_H
 

@@ -1,0 +1,248 @@
+/* test_stream - streams: what fails before the first content goes unseen,
+ * what fails after it is told; and the bytes come unchanged. */
+#include "clientkit.h"
+
+struct got {
+  char text[4096];
+  char data[65536];
+  size_t text_len, data_len;
+  int texts;
+  int stop_after;               /* texts; 0: never */
+};
+
+static int
+on_text (void *user, const char *text, size_t len)
+{
+  struct got *g = user;
+
+  ck_assert_uint_lt (g->text_len + len, sizeof g->text);
+  memcpy (g->text + g->text_len, text, len);
+  g->text_len += len;
+  g->text[g->text_len] = '\0';
+  return ++g->texts == g->stop_after;
+}
+
+static int
+on_data (void *user, const void *data, size_t len)
+{
+  struct got *g = user;
+
+  ck_assert_uint_lt (g->data_len + len, sizeof g->data);
+  memcpy (g->data + g->data_len, data, len);
+  g->data_len += len;
+  g->data[g->data_len] = '\0';
+  return 0;
+}
+
+/* Asks for a stream; the key's name in key. */
+static int
+stream (struct got *g, char key[KW_NAME_MAX])
+{
+  kw_request rq = KW_REQUEST_INIT;
+  kw_reply *r = NULL;
+  int code;
+
+  key[0] = '\0';
+  rq.prompt = "one two three";
+  rq.stream = 1;
+  rq.on_text = on_text;
+  rq.on_data = on_data;
+  rq.user = g;
+  code = kw_chat (kit.client, &rq, &r, &kit.err);
+  if (code == 0) {
+    (void) memccpy (key, kw_reply_key (r), '\0', KW_NAME_MAX);
+    ck_assert_str_eq (kw_reply_text (r), "");
+    ck_assert_str_eq (kw_reply_content_type (r), "text/event-stream");
+  }
+  kw_reply_free (r);
+  return code;
+}
+
+static void
+expect (const struct got *g)
+{
+  const char *first;
+
+  ck_assert_msg (strstr (g->text, "one two three") != NULL, "text: %s", g->text);
+  ck_assert_ptr_nonnull (strstr (g->data, "data: [DONE]"));
+  /* The first event once: nothing of a failed attempt is in it. */
+  first = strstr (g->data, "\"role\":\"assistant\"");
+  ck_assert_ptr_nonnull (first);
+  ck_assert_ptr_null (strstr (first + 1, "\"role\":\"assistant\""));
+}
+
+START_TEST (a_stream_comes_as_text_and_as_bytes)
+{
+  struct got g = { .texts = 0 };
+  char key[KW_NAME_MAX];
+
+  kit_sim ("--key", "sk-a,name=A");
+  kit_keys ("sk-a", NULL);
+  kit_open ("");
+  ck_assert_msg (stream (&g, key) == 0, "%s", kit.err.message);
+  expect (&g);
+  ck_assert_int_gt (g.texts, 2);
+  ck_assert_str_eq (key, "primary");
+}
+END_TEST
+
+START_TEST (a_days_limit_switches_a_stream_unseen)
+{
+  struct got g = { .texts = 0 };
+  char key[KW_NAME_MAX];
+
+  kit_sim ("--key", "sk-a,name=A,rpd=1", "--key", "sk-b,name=B");
+  kit_keys ("sk-a", "sk-b");
+  kit_open ("");
+  kit_served_by ("primary");
+  ck_assert_int_eq (stream (&g, key), 0);
+  ck_assert_str_eq (key, "backup-1");
+  expect (&g);
+}
+END_TEST
+
+/* Before the first content: the role's chunk may have come already. */
+static const char *const early[] = {
+  "sse-error,count=1", "sse-error,form=data,count=1",
+  "sse-error,form=x_groq,count=1", "sse-error,after=1,count=1",
+  "sse-break=0,count=1", "sse-break=1,count=1", "drop,count=1", "empty,count=1",
+  "html,count=1", "status=503,count=1",
+};
+
+START_TEST (what_breaks_before_the_first_content_is_sent_again_unseen)
+{
+  struct got g = { .texts = 0 };
+  char key[KW_NAME_MAX];
+  const char *p;
+  int dones = 0;
+
+  kit_sim ("--key", "sk-a,name=A", "--fault", early[_i]);
+  kit_keys ("sk-a", NULL);
+  kit_open ("");
+  ck_assert_msg (stream (&g, key) == 0, "%s: %s", early[_i], kit.err.message);
+  expect (&g);
+  for (p = g.data; (p = strstr (p, "data: [DONE]")) != NULL; p++)
+    dones++;
+  ck_assert_int_eq (dones, 1);
+  ck_assert_msg (strstr (g.data, "\"error\"") == NULL, "%s: %s", early[_i],
+                 g.data);
+  ck_assert_uint_eq (simctl_count (kit.sim, NULL, NULL), 2);
+}
+END_TEST
+
+static const char *const late[] = {
+  "sse-break=3", "sse-error,after=3", "sse-error,form=data,after=3",
+};
+
+START_TEST (what_breaks_after_the_first_content_ends_with_an_error)
+{
+  struct got g = { .texts = 0 };
+  char key[KW_NAME_MAX];
+
+  kit_sim ("--key", "sk-a,name=A", "--key", "sk-b,name=B", "--fault", late[_i]);
+  kit_keys ("sk-a", "sk-b");
+  kit_open ("");
+  ck_assert_msg (stream (&g, key) == KW_ERR_UNAVAILABLE, "%s", late[_i]);
+  ck_assert_msg (strstr (kit.err.message,
+                         "broke after it had begun") != NULL, "%s",
+                 kit.err.message);
+  ck_assert_int_gt (g.texts, 0);
+  ck_assert_uint_eq (simctl_count (kit.sim, NULL, NULL), 1);
+  ck_assert_int_eq (kw_error_exit_code (kit.err.code), 7);
+}
+END_TEST
+
+START_TEST (silence_longer_than_attempt_timeout_ends_a_stream)
+{
+  struct got g = { .texts = 0 };
+  char key[KW_NAME_MAX];
+
+  kit_sim_real ("--key", "sk-a,name=A", "--fault", "chunk-delay=60000");
+  kit_keys ("sk-a", NULL);
+  kit_open ("attempt_timeout = 40ms\nmax_retries = 0");
+  ck_assert_int_ne (stream (&g, key), 0);
+  ck_assert_msg (kit.err.code == KW_ERR_TIMEOUT
+                   || kit.err.code == KW_ERR_UNAVAILABLE, "%s", kit.err.message);
+  kw_client_close (kit.client);
+  kit.client = NULL;
+  simctl_kill (kit.sim);
+  kit.sim = NULL;
+}
+END_TEST
+
+START_TEST (a_stream_may_last_longer_than_attempt_timeout)
+{
+  struct got g = { .texts = 0 };
+  char key[KW_NAME_MAX];
+
+  /* Six events and more, 30 ms apart: longer in all than one silence may be. */
+  kit_sim_real ("--key", "sk-a,name=A", "--fault", "chunk-delay=30");
+  kit_keys ("sk-a", NULL);
+  kit_open ("attempt_timeout = 150ms\nmax_retries = 0");
+  ck_assert_msg (stream (&g, key) == 0, "%s", kit.err.message);
+  expect (&g);
+}
+END_TEST
+
+START_TEST (the_caller_can_stop_a_stream)
+{
+  struct got g = { .stop_after = 2 };
+  char key[KW_NAME_MAX];
+
+  kit_sim ("--key", "sk-a,name=A");
+  kit_keys ("sk-a", NULL);
+  kit_open ("");
+  ck_assert_int_eq (stream (&g, key), KW_ERR_CANCELLED);
+  ck_assert_int_eq (g.texts, 2);
+  /* Only that call: the client goes on. */
+  kit_served_by ("primary");
+}
+END_TEST
+
+START_TEST (a_body_that_asks_for_a_stream_gets_its_bytes)
+{
+  static const char body[] = "{\"model\":\"m\",\"stream\":true,\"messages\":"
+                             "[{\"role\":\"user\",\"content\":\"one two three\"}]}";
+  struct got g = { .texts = 0 };
+  kw_request rq = KW_REQUEST_INIT;
+  kw_reply *r = NULL;
+
+  kit_sim ("--key", "sk-a,name=A");
+  kit_keys ("sk-a", NULL);
+  kit_open ("");
+  rq.body = body;
+  rq.body_len = sizeof body - 1;
+  rq.on_data = on_data;
+  rq.user = &g;
+  ck_assert_int_eq (kw_chat (kit.client, &rq, &r, &kit.err), 0);
+  ck_assert_ptr_nonnull (strstr (g.data, "data: [DONE]"));
+  ck_assert_str_eq (kw_reply_body (r, NULL), "");
+  kw_reply_free (r);
+}
+END_TEST
+
+#define N(a) ((int) (sizeof (a) / sizeof (a)[0]))
+
+static Suite *
+suite (void)
+{
+  Suite *s = suite_create ("stream");
+  TCase *tc = tcase_create ("stream");
+
+  tcase_add_checked_fixture (tc, kit_setup, kit_teardown);
+  tcase_set_timeout (tc, 60);
+  tcase_add_test (tc, a_stream_comes_as_text_and_as_bytes);
+  tcase_add_test (tc, a_days_limit_switches_a_stream_unseen);
+  tcase_add_loop_test (tc, what_breaks_before_the_first_content_is_sent_again_unseen,
+                       0, N (early));
+  tcase_add_loop_test (tc, what_breaks_after_the_first_content_ends_with_an_error,
+                       0, N (late));
+  tcase_add_test (tc, silence_longer_than_attempt_timeout_ends_a_stream);
+  tcase_add_test (tc, a_stream_may_last_longer_than_attempt_timeout);
+  tcase_add_test (tc, the_caller_can_stop_a_stream);
+  tcase_add_test (tc, a_body_that_asks_for_a_stream_gets_its_bytes);
+  suite_add_tcase (s, tc);
+  return s;
+}
+
+KW_MAIN (suite)

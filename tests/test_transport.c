@@ -1,0 +1,245 @@
+/* test_transport - one exchange at a time on a lane: what comes back, how it
+ * fails, how a wait ends. */
+#include <pthread.h>
+#include <string.h>
+
+#define KW_PROVIDER_API 1
+#include <keywheel/provider.h>
+#include <keywheel/keywheel.h>
+
+#include "answer.h"
+#include "clock.h"
+#include "kwtest.h"
+#include "request.h"
+#include "secrets.h"
+#include "simctl.h"
+#include "transport.h"
+
+static struct simctl *sim;
+static struct kwi_transport *t;
+static struct kwi_lane *lane;
+static struct kw_request rq;
+static struct kwi_answer answer;
+static struct kwi_secret secret = { .bytes = "sk-a", .len = 4 };
+
+static void
+setup (void)
+{
+  sim = simctl_startl ("--key", "sk-a,name=A", "--clock", "manual", NULL);
+  t = kwi_transport_new (NULL);
+  ck_assert_ptr_nonnull (t);
+  lane = kwi_lane_take (t);
+  ck_assert_ptr_nonnull (lane);
+  memset (&rq, 0, sizeof rq);
+  memset (&answer, 0, sizeof answer);
+}
+
+static void
+teardown (void)
+{
+  kwi_answer_clear (&answer);
+  kwi_request_clear (&rq);
+  kwi_lane_give (t, lane);
+  kwi_transport_free (t);
+  simctl_stop (sim);
+}
+
+static struct kwi_exchange
+exchange (const char *method, const char *path, const char *body)
+{
+  char url[256];
+  int n = snprintf (url, sizeof url, "%s%s", simctl_base_url (sim), path);
+
+  ck_assert (n > 0 && (size_t) n < sizeof url);
+  kwi_request_reset (&rq, body, body != NULL ? strlen (body) : 0);
+  ck_assert_int_eq (kwi_request_method (&rq, method), 0);
+  ck_assert_int_eq (kwi_request_url (&rq, url), 0);
+  if (body != NULL)
+    ck_assert_int_eq (kwi_request_body (&rq, body, strlen (body)), 0);
+  ck_assert_int_eq (kwi_request_secret_header (&rq, "Authorization", "Bearer "), 0);
+  return (struct kwi_exchange) { .request = &rq, .secret = &secret,
+                                 .attempt_timeout_ms = 30000,
+                                 .connect_timeout_ms = 5000,
+                                 .left_ms = 60000, .max_response = 1 << 20,
+                                 .wall_ms = 1000000 };
+}
+
+START_TEST (an_answer_has_status_headers_and_body)
+{
+  struct kwi_exchange x = exchange ("GET", "/models", NULL);
+
+  kwi_lane_exchange (lane, &x, &answer);
+  ck_assert_int_eq (answer.status, 200);
+  ck_assert_uint_eq (answer.net, KW_NET_OK);
+  ck_assert_ptr_nonnull (strstr (answer.body, "\"data\""));
+  ck_assert_uint_eq (strlen (answer.body), answer.body_len);
+  ck_assert_ptr_nonnull (strstr (kwi_answer_header (&answer, "Content-Type"),
+                                 "json"));
+  ck_assert_int_ge (answer.received_ms, 1000000);
+}
+END_TEST
+
+START_TEST (the_key_goes_where_the_plugin_says)
+{
+  struct kwi_exchange x = exchange ("POST", "/chat/completions",
+                                    "{\"model\":\"m\",\"messages\":[{\"role\":"
+                                    "\"user\",\"content\":\"hi\"}]}");
+
+  kwi_lane_exchange (lane, &x, &answer);
+  ck_assert_msg (answer.status == 200, "%s", answer.body);
+  secret.bytes = "sk-b";
+  kwi_lane_exchange (lane, &x, &answer);
+  ck_assert_int_eq (answer.status, 401);
+  secret.bytes = "sk-a";
+  rq.secret_header[0] = '\0';
+  kwi_lane_exchange (lane, &x, &answer);
+  ck_assert_int_eq (answer.status, 401);
+}
+END_TEST
+
+START_TEST (a_key_in_the_query_is_escaped_and_in_no_text)
+{
+  struct kwi_exchange x = exchange ("GET", "/models?a=1", NULL);
+
+  secret.bytes = "k&y =";
+  secret.len = 5;
+  ck_assert_int_eq (kwi_request_secret_query (&rq, "key"), 0);
+  kwi_lane_exchange (lane, &x, &answer);
+  ck_assert_int_ne (answer.status, 0);
+  ck_assert_ptr_null (strstr (rq.url, "k&y"));
+  secret.bytes = "sk-a";
+  secret.len = 4;
+}
+END_TEST
+
+START_TEST (a_refused_connection_is_told_apart)
+{
+  struct kwi_exchange x = exchange ("GET", "/models", NULL);
+
+  ck_assert_int_eq (kwi_request_url (&rq, "http://127.0.0.1:1/v1"), 0);
+  kwi_lane_exchange (lane, &x, &answer);
+  ck_assert_int_eq (answer.status, 0);
+  ck_assert_uint_eq (answer.net, KW_NET_CONNECT);
+  ck_assert_str_ne (answer.net_text, "");
+}
+END_TEST
+
+static const struct { const char *fault; uint32_t net; int status; } faults[] = {
+  { "drop", KW_NET_CLOSED, 0 },
+  { "truncate", KW_NET_CLOSED, 200 },
+  { "status=503", KW_NET_OK, 503 },
+  { "redirect", KW_NET_OK, 302 },
+};
+
+START_TEST (a_broken_exchange_says_how)
+{
+  struct kwi_exchange x = exchange ("GET", "/models", NULL);
+
+  simctl_fault (sim, faults[_i].fault);
+  kwi_lane_exchange (lane, &x, &answer);
+  ck_assert_msg (answer.net == faults[_i].net
+                   && answer.status == faults[_i].status,
+                 "%s: net %u status %d", faults[_i].fault, answer.net,
+                 answer.status);
+}
+END_TEST
+
+START_TEST (an_answer_over_the_bound_is_not_read_on)
+{
+  struct kwi_exchange x = exchange ("GET", "/models", NULL);
+
+  simctl_fault (sim, "body-size=100000,chunked");
+  x.max_response = 5000;
+  kwi_lane_exchange (lane, &x, &answer);
+  ck_assert_int_eq (answer.too_large, 1);
+  ck_assert_uint_le (answer.body_len, 5000);
+}
+END_TEST
+
+START_TEST (a_lane_serves_again_after_each_failure)
+{
+  struct kwi_exchange x = exchange ("GET", "/models", NULL);
+  int i;
+
+  for (i = 0; i < 3; i++) {
+    simctl_fault (sim, "drop,count=1");
+    kwi_lane_exchange (lane, &x, &answer);
+    kwi_lane_exchange (lane, &x, &answer);
+    ck_assert_int_eq (answer.status, 200);
+  }
+}
+END_TEST
+
+/* ---- Waiting ------------------------------------------------------------------- */
+
+static void *
+wake (void *user)
+{
+  kwi_lane_wake (user);
+  return NULL;
+}
+
+START_TEST (a_wait_ends_when_the_lane_is_woken)
+{
+  int64_t began = kwi_clock_system.mono_ms (NULL);
+  pthread_t thread;
+
+  ck_assert_int_eq (pthread_create (&thread, NULL, wake, lane), 0);
+  kwi_lane_wait (lane, 600000);
+  ck_assert_int_eq (pthread_join (thread, NULL), 0);
+  /* Woken before it began to wait counts as well. */
+  kwi_lane_wake (lane);
+  kwi_lane_wait (lane, 600000);
+  ck_assert_int_lt (kwi_clock_system.mono_ms (NULL) - began, 600000);
+}
+END_TEST
+
+START_TEST (cancel_ends_every_wait_and_exchange_now_and_later)
+{
+  struct kwi_exchange x = exchange ("GET", "/models", NULL);
+
+  ck_assert_int_eq (kwi_transport_cancelled (t), 0);
+  kwi_transport_cancel (t);
+  kwi_lane_wait (lane, 600000);
+  kwi_lane_exchange (lane, &x, &answer);
+  ck_assert_int_eq (answer.cancelled, 1);
+  ck_assert_int_eq (kwi_transport_cancelled (t), 1);
+}
+END_TEST
+
+START_TEST (the_lane_used_last_is_used_next)
+{
+  struct kwi_lane *a = kwi_lane_take (t), *b = kwi_lane_take (t);
+
+  ck_assert_ptr_ne (a, b);
+  kwi_lane_give (t, a);
+  kwi_lane_give (t, b);
+  ck_assert_ptr_eq (kwi_lane_take (t), b);
+  kwi_lane_give (t, b);
+}
+END_TEST
+
+static Suite *
+suite (void)
+{
+  Suite *s = suite_create ("transport");
+  TCase *tc = tcase_create ("transport");
+
+  tcase_add_checked_fixture (tc, setup, teardown);
+  tcase_set_timeout (tc, 60);
+  tcase_add_test (tc, an_answer_has_status_headers_and_body);
+  tcase_add_test (tc, the_key_goes_where_the_plugin_says);
+  tcase_add_test (tc, a_key_in_the_query_is_escaped_and_in_no_text);
+  tcase_add_test (tc, a_refused_connection_is_told_apart);
+  tcase_add_loop_test (tc, a_broken_exchange_says_how, 0,
+                       (int) (sizeof faults / sizeof faults[0]));
+  tcase_add_test (tc, an_answer_over_the_bound_is_not_read_on);
+  tcase_add_test (tc, a_lane_serves_again_after_each_failure);
+  tcase_add_test (tc, a_wait_ends_when_the_lane_is_woken);
+  tcase_add_test (tc, cancel_ends_every_wait_and_exchange_now_and_later);
+  tcase_add_test (tc, the_lane_used_last_is_used_next);
+  suite_add_tcase (s, tc);
+  return s;
+}
+
+KW_MAIN (suite)
