@@ -49,28 +49,25 @@ report (void *user, int severity, const char *text)
   }
 }
 
+/* It could not be opened, for err: tells of everything that is wrong. */
 static int
-check_file (const struct cli_options *options, struct tally *tally)
+tell_mistakes (const struct cli_options *options, const struct kw_error *err)
 {
-  int r = kw_check (options->config, report, tally);
+  struct tally tally = { 0, 0 };
 
-  if (r == 0 && tally->errors == 0)
-    return CLI_OK;
-  if (r < 0 && tally->errors == 0) {
-    cli_say ("the configuration could not be looked at: %s", kw_error_name (r));
-    return kw_error_exit_code (r);
-  }
+  (void) kw_check (options->config, report, &tally);
+  if (tally.errors == 0)        /* no mistake of the configuration's       */
+    return cli_fail (options, err->code, err);
   cli_say ("%s: %zu mistake%s, %zu warning%s",
            options->config != NULL ? options->config : "the configuration",
-           tally->errors, plural (tally->errors), tally->warnings,
-           plural (tally->warnings));
+           tally.errors, plural (tally.errors), tally.warnings,
+           plural (tally.warnings));
   return CLI_USAGE;
 }
 
 /* "keywheel.ini: fine: 1 provider, 3 keys" */
 static int
-summary (const struct cli_options *options, kw_client *client,
-         const struct tally *tally)
+summary (const struct cli_options *options, kw_client *client, size_t warnings)
 {
   const char *path = kw_client_config_path (client);
   size_t providers = 0, keys = 0;
@@ -87,8 +84,8 @@ summary (const struct cli_options *options, kw_client *client,
   print ("%s: fine: %zu provider%s, %zu key%s",
          path != NULL ? path : "no configuration file, the environment alone",
          providers, plural (providers), keys, plural (keys));
-  if (tally->warnings > 0)
-    print (", %zu warning%s", tally->warnings, plural (tally->warnings));
+  if (warnings > 0)
+    print (", %zu warning%s", warnings, plural (warnings));
   print ("\n");
   return CLI_OK;
 }
@@ -162,18 +159,15 @@ check_live (const struct cli_options *options, kw_client *client)
 int
 cli_check (const struct cli_options *options)
 {
-  struct cli_options quiet = *options;
-  struct tally tally = { 0, 0 };
-  kw_client *client;
-  int r = check_file (options, &tally);
+  struct kw_error err = KW_ERROR_INIT;
+  /* Opened first: of a fine configuration each key's command runs once. */
+  kw_client *client = kw_client_open (options->config, &err);
+  int r;
 
-  if (r != CLI_OK)
-    return r;
-  quiet.told = 1;
-  r = cli_open (&quiet, &client);
-  if (r != CLI_OK)
-    return r;
-  r = summary (options, client, &tally);
+  if (client == NULL)
+    return tell_mistakes (options, &err);
+  cli_begin (options, client);
+  r = summary (options, client, cli_tell_warnings (client));
   if (r == CLI_OK && options->live)
     r = check_live (options, client);
   cli_close (client);

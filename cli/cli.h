@@ -28,7 +28,6 @@ struct cli_options {
   int verbose;                  /* how many -v                            */
   int help;
   int version;
-  int told;                     /* check has told the warnings            */
   char **args;                  /* the operands                           */
   size_t n_args;
 };
@@ -60,10 +59,13 @@ int cli_out (const void *data, size_t len);
 int cli_out_failed (void);      /* 1: that has happened                    */
 int cli_out_json (struct json_object *);        /* and a newline           */
 
-/* Opens the client of the command line, tells its warnings, listens to its
- * events, and from then on a SIGINT or SIGTERM cancels it.  Returns the exit
- * code, the reason having been told. */
+/* Opens the client of the command line, tells its warnings if log_level lets
+ * them through, and does cli_begin.  Returns the exit code, the reason having
+ * been told. */
 int cli_open (const struct cli_options *, kw_client **ret);
+/* Listens to the client's events; from now on SIGINT and SIGTERM cancel it. */
+void cli_begin (const struct cli_options *, kw_client *);
+/* Closes it, and unbinds it from the signals. */
 void cli_close (kw_client *);
 
 /* ---- options.c ----------------------------------------------------------- */
@@ -101,8 +103,13 @@ void cli_say (const char *fmt, ...)
 /* Tells of a failed call, with -v of every attempt, and returns the exit
  * code. */
 int cli_fail (const struct cli_options *, int code, const struct kw_error *);
-/* Tells of a client's warnings, and of its events as they come. */
-void cli_notices_begin (const struct cli_options *, kw_client *);
+/* Tells of a client's oddities; returns how many there are. */
+size_t cli_tell_warnings (const kw_client *);
+/* What is told: up to this level, by -v or else log_level.  0 error, 1 warn,
+ * 2 info, 3 debug. */
+int cli_level (const struct cli_options *, const kw_client *);
+/* Tells of a client's events as they come. */
+void cli_observe (const struct cli_options *, kw_client *);
 /* "7m12s", rounded up; returns buf. */
 const char *cli_duration (int64_t ms, char *buf, size_t size);
 

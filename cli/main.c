@@ -142,10 +142,18 @@ cli_open (const struct cli_options *options, kw_client **ret)
 
   if (client == NULL)
     return cli_fail (options, err.code, &err);
-  cli_notices_begin (options, client);
-  atomic_store (&active, client);
+  if (cli_level (options, client) >= 1)
+    (void) cli_tell_warnings (client);
+  cli_begin (options, client);
   *ret = client;
   return CLI_OK;
+}
+
+void
+cli_begin (const struct cli_options *options, kw_client *client)
+{
+  cli_observe (options, client);
+  atomic_store (&active, client);
 }
 
 void

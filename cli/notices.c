@@ -61,14 +61,26 @@ cli_say (const char *fmt, ...)
 
 /* ---- Events -------------------------------------------------------------- */
 
-/* What is shown: up to this level.  0 error, 1 warn, 2 info, 3 debug. */
-static int
-level_of (const struct cli_options *options, const kw_client *client)
+int
+cli_level (const struct cli_options *options, const kw_client *client)
 {
   int level = kw_client_log_level (client);
   int asked = options->verbose == 0 ? 0 : options->verbose == 1 ? 2 : 3;
 
-  return asked > level ? asked : level;
+  if (asked > level)
+    level = asked;
+  return level < 0 ? 0 : level > 3 ? 3 : level;
+}
+
+size_t
+cli_tell_warnings (const kw_client *client)
+{
+  const char *warning;
+  size_t n = 0;
+
+  for (; (warning = kw_client_warning (client, n)) != NULL; n++)
+    cli_say ("warning: %s", warning);
+  return n;
 }
 
 static void
@@ -111,22 +123,13 @@ observe_debug (void *user, const kw_event *event)
 }
 
 void
-cli_notices_begin (const struct cli_options *options, kw_client *client)
+cli_observe (const struct cli_options *options, kw_client *client)
 {
   static void (*const observers[]) (void *, const kw_event *) = {
     observe_error, observe_warn, observe_info, observe_debug
   };
-  int level = level_of (options, client);
-  const char *warning;
 
-  if (level < 0)
-    level = 0;
-  if (level > 3)
-    level = 3;
-  for (size_t i = 0; level >= 1 && !options->told
-       && (warning = kw_client_warning (client, i)) != NULL; i++)
-    cli_say ("warning: %s", warning);
-  kw_client_observe (client, observers[level], NULL);
+  kw_client_observe (client, observers[cli_level (options, client)], NULL);
 }
 
 /* ---- Errors -------------------------------------------------------------- */

@@ -17,7 +17,7 @@ static const struct option_info {
   const char *help;
 } infos[] = {
   { 'c', "config",    "FILE",     "the configuration, instead of the search order" },
-  { 'p', "provider",  "PROVIDER", "a [provider] section, or a plugin's name" },
+  { 'p', "provider",  "PROVIDER", "a [provider] section's name" },
   { 'm', "model",     "MODEL",    "instead of the configured model" },
   { 's', "system",    "TEXT",     "a system message before the prompt" },
   { 'S', "stream",    NULL,       "print the reply as it arrives" },

@@ -19,6 +19,7 @@ cli_provider (const struct cli_options *options, const kw_client *client, size_t
   return kw_client_provider (client, i);
 }
 
+/* name NULL: none was named, and there is no default one among several. */
 static int
 no_such_provider (kw_client *client, const char *name)
 {
@@ -36,13 +37,17 @@ no_such_provider (kw_client *client, const char *name)
       break;
     used += (size_t) r;
   }
+  if (name == NULL) {
+    cli_say ("the environment has keys of several providers and no configuration says "
+             "which is the default; name one with -p: %s", list);
+    return CLI_USAGE;
+  }
   near = cli_nearest (name, words, n);
-  if (near != NULL && strcmp (near, name) != 0)
+  if (near != NULL)
     cli_say ("there is no provider \"%s\"; did you mean \"%s\"?  There is: %s", name,
              near, list);
   else
-    cli_say ("there is no provider \"%s\"; there is: %s", name,
-             n > 0 ? list : "none");
+    cli_say ("there is no provider \"%s\"; there is: %s", name, list);
   return CLI_USAGE;
 }
 
@@ -53,7 +58,7 @@ cli_get_status (kw_client *client, const char *provider, kw_status_info **ret)
 
   if (r == 0)
     return CLI_OK;
-  if (r == KW_ERR_USAGE && provider != NULL)
+  if (r == KW_ERR_USAGE)
     return no_such_provider (client, provider);
   cli_say ("no status of %s: %s", provider != NULL ? provider : "the default provider",
            kw_error_name (r));

@@ -9,35 +9,11 @@
 
 #include "body.h"
 #include "fail.h"
+#include "values.h"
 
 /* Depth that a body may have; json-c's own default of 32 is met by tool
  * schemas in the field. */
 enum { JSON_DEPTH = 256 };
-
-size_t
-kwi_utf8_check (const char *text, size_t len)
-{
-  const unsigned char *s = (const unsigned char *) text;
-  size_t i = 0;
-
-  while (i < len) {
-    size_t n = s[i] < 0x80 ? 1 : s[i] < 0xc2 ? 0 : s[i] < 0xe0 ? 2
-               : s[i] < 0xf0 ? 3 : s[i] < 0xf5 ? 4 : 0;
-    size_t k;
-    if (n == 0 || n > len - i)
-      return i;
-    for (k = 1; k < n; k++)
-      if ((s[i + k] & 0xc0) != 0x80)
-        return i;
-    /* Overlong forms, surrogates, and what is beyond U+10FFFF (RFC 3629). */
-    if ((s[i] == 0xe0 && s[i + 1] < 0xa0) || (s[i] == 0xed && s[i + 1] > 0x9f)
-        || (s[i] == 0xf0 && s[i + 1] < 0x90)
-        || (s[i] == 0xf4 && s[i + 1] > 0x8f))
-      return i;
-    i += n;
-  }
-  return len;
-}
 
 /* Adds {"role":role,"content":content}; 0 or a KW_ERR_* code. */
 static int
@@ -45,7 +21,7 @@ add_message (struct json_object *list, const char *role, const char *content,
              const char *what, struct kw_error *err)
 {
   struct json_object *m;
-  size_t len = strlen (content), bad = kwi_utf8_check (content, len);
+  size_t len = strlen (content), bad = kwi_utf8_valid (content, len);
 
   if (bad != len)
     return kwi_fail (err, KW_ERR_USAGE,
@@ -197,7 +173,7 @@ kwi_body_check (const void *body, size_t len, char *model, size_t size,
   if (len > INT32_MAX)
     return kwi_fail (err, KW_ERR_USAGE,
                      "the request's body has %zu bytes; at most 2 GiB", len);
-  end = kwi_utf8_check (text, len);
+  end = kwi_utf8_valid (text, len);
   if (end != len)
     return refuse_body (text, end, "not UTF-8", err);
   tok = json_tokener_new_ex (JSON_DEPTH);

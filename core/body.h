@@ -10,9 +10,6 @@ struct json_object;
 struct kw_client_request;
 struct kw_error;
 
-/* The offset of the first byte that is not UTF-8, or len. */
-size_t kwi_utf8_check (const char *s, size_t len);
-
 /* A body from prompt or messages, for free(); KW_ERR_USAGE if neither is
  * there or one is not UTF-8. */
 int kwi_body_make (const struct kw_client_request *, const char *model,

@@ -9,6 +9,9 @@
 #include "secrets.h"
 #include "transport.h"
 
+/* More than any deadline, and far from overflowing. */
+#define LEFT_MAX (INT64_C (400) * 86400 * 1000)
+
 static void
 exchange (struct kwi_call *c)
 {
@@ -25,6 +28,8 @@ exchange (struct kwi_call *c)
     .stream = c->stream,
   };
 
+  if (x.left_ms > LEFT_MAX)
+    x.left_ms = LEFT_MAX;
   if (c->stream) {
     c->sink.max_response = config->max_response;
     x.sink = kwi_stream_sink;

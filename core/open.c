@@ -235,6 +235,7 @@ consider_plugin (void *user, const char *file, struct kwi_plugin *plugin,
   struct candidates *cs = user;
   struct opening *o = cs->o;
   const struct kw_provider *p;
+  char names[256], first[128];
   size_t len = strlen (cs->looked_for), i;
   int n;
 
@@ -252,8 +253,9 @@ consider_plugin (void *user, const char *file, struct kwi_plugin *plugin,
       kwi_mistake (&o->mistakes, "out of memory");
     return;
   }
+  (void) kwi_secrets_variables (p->key_env, names, sizeof names, first);
   n = snprintf (cs->looked_for + len, sizeof cs->looked_for - len, "%s%s",
-                len > 0 ? "; " : "", p->key_env);
+                len > 0 ? "; " : "", names);
   if (n < 0)
     cs->looked_for[len] = '\0';
 }
@@ -275,9 +277,14 @@ look_around (struct opening *o)
                  o->n_dirs > 0 ? o->dirs[0] : "any folder");
   else
     kwi_mistake (&o->mistakes,
-                 "no configuration names a provider, and no key is in the "
-                 "environment%s; looked for: %s",
-                 o->client->config->env_file != NULL ? " or the env_file" : "",
+                 "%s%s names a provider, and no key is in the environment%s%s; "
+                 "looked for %s",
+                 o->client->config->path != NULL
+                   ? "nothing in " : "no configuration file",
+                 o->client->config->path != NULL ? o->client->config->path : "",
+                 o->client->config->env_file != NULL ? " or in " : "",
+                 o->client->config->env_file != NULL
+                   ? o->client->config->env_file : "",
                  cs.looked_for);
 }
 

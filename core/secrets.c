@@ -222,32 +222,41 @@ take_key_env (struct gather *g, const char *key_env)
   return r == -1 ? -1 : 0;
 }
 
+size_t
+kwi_secrets_variables (const char *key_env, char *text, size_t size,
+                       char first[128])
+{
+  struct word word;
+  size_t len = 0;
+
+  text[0] = first[0] = '\0';
+  while (next_word (&key_env, &word)) {
+    int n = snprintf (text + len, size - len, "%s%s%s", len > 0 ? ", " : "",
+                      word.name,
+                      word.is_list ? " (separated by commas)"
+                      : word.is_numbered ? "2, _3, ..." : "");
+    if (n < 0 || (size_t) n >= size - len)
+      break;
+    if (len == 0)
+      memcpy (first, word.name, sizeof word.name);
+    len += (size_t) n;
+  }
+  return len;
+}
+
 static int
 fail_without_key (const struct gather *g, const char *key_env,
                   struct kw_error *err)
 {
   const struct kwi_config *config = g->config;
   const char *name = g->provider->name;
-  struct word word;
-  char text[512] = "", first[128] = "";
-  size_t len = 0;
+  char text[512], first[128];
 
   if (g->provider->n_keys > 0)
     return kwi_fail (err, KW_ERR_SETTINGS, "no key for provider \"%s\": each "
                      "of its [key %s/...] sections in %s gave an empty one",
                      name, name, config->path);
-  while (next_word (&key_env, &word)) {
-    int n = snprintf (text + len, sizeof text - len, "%s%s%s",
-                      len > 0 ? ", " : "", word.name,
-                      word.is_list ? " (separated by commas)"
-                      : word.is_numbered ? "2, _3, ..." : "");
-    if (n < 0 || (size_t) n >= sizeof text - len)
-      break;
-    if (len == 0)
-      memcpy (first, word.name, sizeof first);
-    len += (size_t) n;
-  }
-  if (len == 0)
+  if (kwi_secrets_variables (key_env, text, sizeof text, first) == 0)
     return kwi_fail (err, KW_ERR_SETTINGS, "no key for provider \"%s\": its "
                      "plugin names no variable to look for; add a section "
                      "[key %s/primary] with env, file or command", name, name);

@@ -38,6 +38,11 @@ int kwi_secrets_gather (const struct kwi_config *,
 int kwi_secrets_any (const struct kwi_config *, const char *key_env,
                      const struct kwi_env *);
 
+/* key_env for people: "EX_API_KEY, EX_API_KEY_BACKUP (separated by commas)".
+ * Returns its length; first gets the first variable's name. */
+size_t kwi_secrets_variables (const char *key_env, char *text, size_t size,
+                              char first[128]);
+
 size_t kwi_secrets_count (const struct kwi_secrets *);
 const struct kwi_secret *kwi_secrets_get (const struct kwi_secrets *, size_t i);
 void kwi_secrets_free (struct kwi_secrets *);

@@ -1,13 +1,10 @@
 /* transport - HTTP by libcurl; the only file that includes <curl/curl.h>.
  *
- * A lane is an easy handle in a multi handle of its own.  The multi is there
- * for its poll, which besides the sockets hears of wake-ups and of cancel
- * (an eventfd: writing to it is async-signal-safe), and for time-outs of our
- * own: an exchange's longest silence is no option of libcurl's.
- *
- * The secret's header line is built in guarded memory of the lane and wiped
- * after each exchange; libcurl copies it into its send buffer, which is out
- * of our reach. */
+ * A lane is an easy handle in a multi handle of its own: for its poll, which
+ * hears of wake-ups and of cancel (an eventfd, written to from a signal
+ * handler), and for time-outs that libcurl has not, such as a silence.  The
+ * secret's line is built in guarded memory and wiped after each exchange; the
+ * copy in libcurl's send buffer is out of our reach. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -32,15 +29,16 @@
 #include "secrets.h"
 #include "transport.h"
 
-/* Room for a header line with the longest key (8 KB) and a prefix. */
-enum { SECRET_LINE = 8192 + 256, URL_MAX = 16384 };
+/* Room for a header line with the longest key (8 KB) and a prefix; for a URL. */
+enum { SECRET_LINE = 8192 + 256, SECRET_URL = 32768 };
 
 struct kwi_lane {
   struct kwi_lane *next;        /* in the pool                            */
   struct kwi_transport *transport;
   CURLM *multi;
   CURL *easy;
-  char *secret_line;            /* guarded                                */
+  char *secret_line;            /* guarded; SECRET_LINE bytes, then       */
+  char *secret_url;             /* SECRET_URL bytes                       */
   const struct kwi_exchange *x; /* the one under way                      */
   struct kwi_answer *answer;
   int64_t heard_ms;             /* when its last byte came                */
@@ -83,7 +81,7 @@ kwi_transport_new (struct kw_error *err)
   }
   t->cancel_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (t->cancel_fd < 0) {
-    (void) kwi_fail (err, KW_ERR_INTERNAL, "eventfd: error %d", errno);
+    (void) kwi_fail (err, KW_ERR_INTERNAL, "no eventfd (errno %d)", errno);
     free (t);
     return NULL;
   }
@@ -96,10 +94,8 @@ lane_free (struct kwi_lane *l)
 {
   if (l == NULL)
     return;
-  if (l->easy != NULL)
-    curl_easy_cleanup (l->easy);
-  if (l->multi != NULL)
-    (void) curl_multi_cleanup (l->multi);
+  curl_easy_cleanup (l->easy);  /* NULL is fine for all of these */
+  (void) curl_multi_cleanup (l->multi);
   sodium_free (l->secret_line);
   free (l);
 }
@@ -149,11 +145,12 @@ lane_new (struct kwi_transport *t)
   l->transport = t;
   l->multi = curl_multi_init ();
   l->easy = curl_easy_init ();
-  l->secret_line = sodium_malloc (SECRET_LINE);
+  l->secret_line = sodium_malloc (SECRET_LINE + SECRET_URL);
   if (l->multi == NULL || l->easy == NULL || l->secret_line == NULL) {
     lane_free (l);
     return NULL;
   }
+  l->secret_url = l->secret_line + SECRET_LINE;
   return l;
 }
 
@@ -198,23 +195,18 @@ on_header (char *line, size_t one, size_t n, void *user)
 
   l->heard_ms = now_ms ();
   if (len >= 5 && memcmp (line, "HTTP/", 5) == 0) {
-    /* A status line: of a 100 before, or of the answer.  Start anew. */
-    l->answer->headers_len = 0;
+    l->answer->headers_len = 0; /* what came before was a 100's */
     return len;
   }
   colon = memchr (line, ':', len);
   if (colon == NULL)
     return len;
-  while (end > 0 && strchr ("\r\n \t", line[end - 1]) != NULL)
-    end--;
   from = (size_t) (colon - line) + 1;
-  while (from < end && (line[from] == ' ' || line[from] == '\t'))
-    from++;
-  if (kwi_answer_add_header (l->answer, line, (size_t) (colon - line),
-                             line + from, end > from ? end - from : 0)
-      != 0)
-    return 0;
-  return len;
+  while (end > from && strchr ("\r\n", line[end - 1]) != NULL)
+    end--;
+  return kwi_answer_add_header (l->answer, line, from - 1, line + from,
+                                end - from)
+         == 0 ? len : 0;
 }
 
 static size_t
@@ -231,10 +223,8 @@ on_body (char *data, size_t one, size_t n, void *user)
     a->status = (int32_t) status;
   }
   if (l->x->sink != NULL) {
-    if (l->x->sink (l->x->user, a, data, len) == 0)
-      return len;
-    a->aborted = 1;
-    return 0;
+    a->aborted = l->x->sink (l->x->user, a, data, len) != 0;
+    return a->aborted ? 0 : len;
   }
   if ((int64_t) (a->body_len + len) > l->x->max_response) {
     a->too_large = 1;
@@ -261,33 +251,26 @@ build_secret_line (struct kwi_lane *l)
   return 0;
 }
 
-/* The URL with the key as a query parameter, for providers that want it so;
- * wiped and freed by the caller. */
-static char *
+/* The URL with the key as a query parameter, for providers that want it so. */
+static int
 build_secret_url (struct kwi_lane *l)
 {
   const struct kw_request *r = l->x->request;
   const struct kwi_secret *k = l->x->secret;
   char *escaped = curl_easy_escape (l->easy, k->bytes, (int) k->len);
-  char *url = malloc (URL_MAX);
-  int n = -1;
+  int n;
 
-  if (escaped != NULL && url != NULL)
-    n = snprintf (url, URL_MAX, "%s%c%s=%s", r->url,
-                  strchr (r->url, '?') != NULL ? '&' : '?', r->secret_query,
-                  escaped);
-  if (escaped != NULL) {
-    sodium_memzero (escaped, strlen (escaped));
-    curl_free (escaped);
-  }
-  if (n < 0 || n >= URL_MAX) {
-    free (url);
-    return NULL;
-  }
-  return url;
+  if (escaped == NULL)
+    return -1;
+  n = snprintf (l->secret_url, SECRET_URL, "%s%c%s=%s", r->url,
+                strchr (r->url, '?') != NULL ? '&' : '?', r->secret_query,
+                escaped);
+  sodium_memzero (escaped, strlen (escaped));
+  curl_free (escaped);
+  return n >= 0 && n < SECRET_URL ? 0 : -1;
 }
 
-/* Nodes of our own, so that no header is copied; valid while the request is. */
+/* Nodes of our own, so that no header is copied. */
 static int
 link_headers (struct kwi_lane *l, struct curl_slist **ret)
 {
@@ -317,26 +300,20 @@ link_headers (struct kwi_lane *l, struct curl_slist **ret)
 }
 
 static void
-set_protocols (CURL *e)
+set_options (struct kwi_lane *l, const char *url, struct curl_slist *headers)
 {
+  const struct kwi_exchange *x = l->x;
+  const struct kw_request *r = x->request;
+  int has_body = r->body_len > 0 || strcmp (r->method, "GET") != 0;
+  CURL *e = l->easy;
+
+  curl_easy_reset (e);
 #if LIBCURL_VERSION_NUM >= 0x075500
   (void) curl_easy_setopt (e, CURLOPT_PROTOCOLS_STR, "http,https");
 #else
   (void) curl_easy_setopt (e, CURLOPT_PROTOCOLS,
                            (long) (CURLPROTO_HTTP | CURLPROTO_HTTPS));
 #endif
-}
-
-static void
-set_options (struct kwi_lane *l, const char *url, struct curl_slist *headers)
-{
-  const struct kwi_exchange *x = l->x;
-  const struct kw_request *r = x->request;
-  CURL *e = l->easy;
-  int has_body = r->body_len > 0 || strcmp (r->method, "GET") != 0;
-
-  curl_easy_reset (e);
-  set_protocols (e);
   (void) curl_easy_setopt (e, CURLOPT_URL, url);
   (void) curl_easy_setopt (e, CURLOPT_NOSIGNAL, 1L);
   (void) curl_easy_setopt (e, CURLOPT_FOLLOWLOCATION, 0L);
@@ -366,32 +343,35 @@ set_options (struct kwi_lane *l, const char *url, struct curl_slist *headers)
 static uint32_t
 net_error (CURLcode rc)
 {
-  switch (rc) {
-  case CURLE_OK: return KW_NET_OK;
-  case CURLE_COULDNT_RESOLVE_HOST:
-  case CURLE_COULDNT_RESOLVE_PROXY: return KW_NET_RESOLVE;
-  case CURLE_COULDNT_CONNECT: return KW_NET_CONNECT;
-  case CURLE_SSL_CONNECT_ERROR:
-  case CURLE_PEER_FAILED_VERIFICATION:
-  case CURLE_SSL_CERTPROBLEM:
-  case CURLE_SSL_CACERT_BADFILE: return KW_NET_TLS;
-  case CURLE_OPERATION_TIMEDOUT: return KW_NET_TIMEOUT;
-  case CURLE_GOT_NOTHING:
-  case CURLE_PARTIAL_FILE:
-  case CURLE_SEND_ERROR:
-  case CURLE_RECV_ERROR:
-  case CURLE_HTTP2_STREAM: return KW_NET_CLOSED;
-  default: return KW_NET_OTHER;
-  }
+  static const struct { CURLcode rc; uint32_t net; } known[] = {
+    { CURLE_OK, KW_NET_OK },
+    { CURLE_COULDNT_RESOLVE_HOST, KW_NET_RESOLVE },
+    { CURLE_COULDNT_RESOLVE_PROXY, KW_NET_RESOLVE },
+    { CURLE_COULDNT_CONNECT, KW_NET_CONNECT },
+    { CURLE_SSL_CONNECT_ERROR, KW_NET_TLS },
+    { CURLE_PEER_FAILED_VERIFICATION, KW_NET_TLS },
+    { CURLE_SSL_CERTPROBLEM, KW_NET_TLS },
+    { CURLE_SSL_CACERT_BADFILE, KW_NET_TLS },
+    { CURLE_OPERATION_TIMEDOUT, KW_NET_TIMEOUT },
+    { CURLE_GOT_NOTHING, KW_NET_CLOSED },
+    { CURLE_PARTIAL_FILE, KW_NET_CLOSED },
+    { CURLE_SEND_ERROR, KW_NET_CLOSED },
+    { CURLE_RECV_ERROR, KW_NET_CLOSED },
+    { CURLE_HTTP2_STREAM, KW_NET_CLOSED },
+  };
+  size_t i;
+
+  for (i = 0; i < sizeof known / sizeof known[0]; i++)
+    if (known[i].rc == rc)
+      return known[i].net;
+  return KW_NET_OTHER;
 }
 
 static void
 note_text (struct kwi_answer *a, const char *text)
 {
-  int n = snprintf (a->net_text, sizeof a->net_text, "%s", text);
-
-  if (n < 0)
-    a->net_text[0] = '\0';
+  memset (a->net_text, 0, sizeof a->net_text);
+  (void) memccpy (a->net_text, text, '\0', sizeof a->net_text - 1);
 }
 
 /* How long poll may sleep: to the first of the time-outs; 0: one has passed,
@@ -402,8 +382,7 @@ time_left (const struct kwi_lane *l, int64_t began)
   const struct kwi_exchange *x = l->x;
   int64_t now = now_ms ();
   int64_t attempt = (x->stream ? l->heard_ms : began) + x->attempt_timeout_ms;
-  int64_t deadline = x->left_ms < INT64_MAX - began ? began + x->left_ms
-                                                    : INT64_MAX;
+  int64_t deadline = began + x->left_ms;
   int64_t end = attempt < deadline ? attempt : deadline;
 
   if (now < end)
@@ -456,9 +435,7 @@ finish (struct kwi_lane *l, CURLcode rc)
   (void) curl_easy_getinfo (l->easy, CURLINFO_RESPONSE_CODE, &status);
   a->status = (int32_t) status;
   a->cancelled = kwi_transport_cancelled (l->transport);
-  if (rc == CURLE_OK)
-    return;
-  if (a->too_large || a->aborted)
+  if (rc == CURLE_OK || a->too_large || a->aborted)
     return;
   a->net = a->past_deadline || a->timed_out ? KW_NET_TIMEOUT : net_error (rc);
   if (rc == CURLE_OPERATION_TIMEDOUT && !a->past_deadline)
@@ -466,48 +443,38 @@ finish (struct kwi_lane *l, CURLcode rc)
   note_text (a, curl_easy_strerror (rc));
 }
 
-/* A failure on our side: the answer says so. */
-static void
-fail_local (struct kwi_answer *a, const char *text)
-{
-  a->net = KW_NET_OTHER;
-  note_text (a, text);
-}
-
 void
 kwi_lane_exchange (struct kwi_lane *l, const struct kwi_exchange *x,
                    struct kwi_answer *a)
 {
   const struct kw_request *r = x->request;
+  int in_query = r->secret_query[0] != '\0';
   struct curl_slist *headers = NULL;
   int64_t began = now_ms ();
-  char *url = NULL;
 
   kwi_answer_reset (a);
   l->x = x;
   l->answer = a;
-  if (r->secret_query[0] != '\0')
-    url = build_secret_url (l);
-  if ((r->secret_query[0] != '\0' && url == NULL)
-      || (r->secret_header[0] != '\0' && build_secret_line (l) != 0)
+  if ((in_query && build_secret_url (l) != 0) || build_secret_line (l) != 0
       || link_headers (l, &headers) != 0)
-    fail_local (a, "the key or the URL is too long, or memory is short");
+    note_text (a, "the key or the URL is too long, or memory is short");
   else {
-    set_options (l, url != NULL ? url : r->url, headers);
+    set_options (l, in_query ? l->secret_url : r->url, headers);
     if (curl_multi_add_handle (l->multi, l->easy) != CURLM_OK)
-      fail_local (a, "libcurl takes no more transfers");
+      note_text (a, "libcurl takes no more transfers");
     else {
       finish (l, run (l));
       (void) curl_multi_remove_handle (l->multi, l->easy);
     }
-    curl_easy_reset (l->easy);  /* forgets what points to headers and url */
+    curl_easy_reset (l->easy);  /* forgets what points to headers and URL */
   }
-  sodium_memzero (l->secret_line, SECRET_LINE);
-  if (url != NULL) {
-    sodium_memzero (url, URL_MAX);
-    free (url);
-  }
+  /* The used part: wiping all of it would cost more than the setup. */
+  sodium_memzero (l->secret_line, strnlen (l->secret_line, SECRET_LINE));
+  if (in_query)
+    sodium_memzero (l->secret_url, SECRET_URL);
   free (headers);
+  if (a->status == 0 && a->net == KW_NET_OK)
+    a->net = KW_NET_OTHER;      /* it failed on our side */
   a->took_ms = now_ms () - began;
   a->received_ms = x->wall_ms + a->took_ms;
   l->x = NULL;

@@ -49,10 +49,6 @@ void sim_answer_body (struct sim_answer *, int status, const char *content_type,
 /* Takes piece, an SSE event. */
 void sim_answer_piece (struct sim_answer *, char *piece);
 
-/* A duration as Go writes it: "7m12.5s", "644ms", "1h0m0s".  Never less than
- * 1ms, as in no message was; returns buf. */
-const char *sim_go_duration (int64_t us, char *buf, size_t size);
-
 /* {"error":{"message":...,"type":...,"code":...}}; NULL for what is not there. */
 void sim_answer_error (struct sim_answer *, int status, const char *type,
                        const char *code, const char *fmt, ...)

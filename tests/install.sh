@@ -105,12 +105,16 @@ cflags=$($PKG_CONFIG --cflags keywheel)
 libs=$($PKG_CONFIG --libs keywheel)
 
 # ---- The headers --------------------------------------------------------------
+# Both in one file is for C: in C++ the typedef of one is the struct of the other.
 # The lists of flags are to be split into words.
 # shellcheck disable=SC2086
 headers ()
 {
   begin "headers: $*"
   for h in keywheel provider both; do
+    case $h.$ext in
+      both.cc) continue ;;
+    esac
     case $h in
       keywheel) printf '#include <keywheel/keywheel.h>\n' ;;
       provider) printf '#define KW_PROVIDER_API 1\n#include <keywheel/provider.h>\n' ;;
@@ -122,8 +126,6 @@ headers ()
   done
 }
 ext=c
-# C99 has no _Static_assert; the header's guard is a system header for -Wpedantic
-# there as it is for whoever installed it in /usr/include.
 # shellcheck disable=SC2086
 for std in c99 c11 gnu11; do
   headers $cc -std=$std -Wall -Wextra -Wpedantic -Werror
@@ -177,9 +179,11 @@ cat err
 
 if [ -f "$root$libdir/libkeywheel.a" ]; then
   begin "examples/chat.c, static"
+  # Ours static and the others shared: nobody has all of libcurl's as archives.
+  needed=$($PKG_CONFIG --print-requires-private keywheel | awk '{ print $1 }')
   # shellcheck disable=SC2046,SC2086
   $cc -o chat-static chat.c $cflags "$root$libdir/libkeywheel.a" \
-    $($PKG_CONFIG --libs --static keywheel | sed 's/-lkeywheel//')
+    $($PKG_CONFIG --libs $needed) -pthread -ldl
   GROQ_API_KEY=sk-one ./chat-static hi > out || die "the static chat failed"
 fi
 

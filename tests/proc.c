@@ -154,11 +154,8 @@ make_pipe (int fds[2])
 }
 
 /* Held here over the fork so that a child that cannot be run has, for a leak
- * checker, lost nothing. */
-static struct {
-  struct proc *p;
-  const char **envp;
-} starting;
+ * checker, lost nothing.  Volatile: nobody else reads it. */
+static void *volatile starting[2];
 
 struct proc *
 proc_start (const char *const argv[], const char *const env[])
@@ -173,15 +170,15 @@ proc_start (const char *const argv[], const char *const env[])
   const char **envp = env_build (env);
   const int theirs[3] = { in[0], out[1], err[1] };
   pid_t parent = getpid ();
-  starting.p = p;
-  starting.envp = envp;
+  starting[0] = p;
+  starting[1] = envp;
   p->pid = fork ();
   if (p->pid < 0)
     ck_abort_msg ("fork: %s", strerror (errno));
   if (p->pid == 0)
     child (theirs, parent, argv, envp);
-  starting.p = NULL;
-  starting.envp = NULL;
+  starting[0] = NULL;
+  starting[1] = NULL;
   free (envp);
   for (int i = 0; i < 3; i++)
     close (theirs[i]);

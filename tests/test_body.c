@@ -8,22 +8,6 @@
 #include "body.h"
 #include "kwtest.h"
 
-static const struct { const char *s; size_t len, bad; } texts[] = {
-  { "", 0, 0 }, { "abc", 3, 3 }, { "\xc3\xa9", 2, 2 },
-  { "\xe2\x82\xac", 3, 3 }, { "\xf0\x9f\x98\x80", 4, 4 },
-  { "a\x80", 2, 1 }, { "a\xc3", 2, 1 }, { "\xc0\xaf", 2, 0 },
-  { "\xe0\x80\xaf", 3, 0 }, { "\xed\xa0\x80", 3, 0 },
-  { "\xf4\x90\x80\x80", 4, 0 }, { "\xf5\x80\x80\x80", 4, 0 },
-  { "ok\xff", 3, 2 },
-};
-
-START_TEST (utf8_is_checked_by_the_rfc)
-{
-  size_t at = kwi_utf8_check (texts[_i].s, texts[_i].len);
-  ck_assert_msg (at == texts[_i].bad, "case %d: %zu", _i, at);
-}
-END_TEST
-
 START_TEST (a_prompt_becomes_messages)
 {
   kw_request rq = KW_REQUEST_INIT;
@@ -189,7 +173,6 @@ suite (void)
   Suite *s = suite_create ("body");
   TCase *tc = tcase_create ("body");
 
-  tcase_add_loop_test (tc, utf8_is_checked_by_the_rfc, 0, N (texts));
   tcase_add_test (tc, a_prompt_becomes_messages);
   tcase_add_test (tc, a_prompt_that_is_not_utf8_is_refused_with_its_place);
   tcase_add_loop_test (tc, a_callers_body_is_checked_and_read, 0, N (bodies));

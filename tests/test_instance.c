@@ -154,6 +154,9 @@ END_TEST
 
 enum { ROUNDS = 100 };
 
+/* Two threads begin together, or the first is done before the second is there. */
+static pthread_barrier_t line;
+
 static int
 is_served (struct kw_instance *instance, struct kwi_answer *mine, const char *reason)
 {
@@ -171,6 +174,7 @@ stay_alone (void *instance)
 
   memset (&mine, 0, sizeof mine);
   mine.status = 200;
+  (void) pthread_barrier_wait (&line);
   for (int i = 0; i < ROUNDS; i++)
     if (!is_served (instance, &mine, "alone"))
       return instance;
@@ -185,20 +189,23 @@ meet_another (void *instance)
 
   memset (&mine, 0, sizeof mine);
   mine.status = 200;
+  (void) pthread_barrier_wait (&line);
   return is_served (instance, &mine, "overlap") ? NULL : instance;
 }
 
+/* Each thread gives NULL if it saw what it should. */
 static void
-run_two (void *(*fn) (void *), struct kw_instance *first,
-         struct kw_instance *second)
+run_two (void *(*fn) (void *), void *first, void *second)
 {
   pthread_t t[2];
   void *failed[2];
 
+  ck_assert_int_eq (pthread_barrier_init (&line, NULL, 2), 0);
   ck_assert_int_eq (pthread_create (&t[0], NULL, fn, first), 0);
   ck_assert_int_eq (pthread_create (&t[1], NULL, fn, second), 0);
   for (int i = 0; i < 2; i++)
     ck_assert_int_eq (pthread_join (t[i], &failed[i]), 0);
+  (void) pthread_barrier_destroy (&line);
   ck_assert_msg (failed[0] == NULL && failed[1] == NULL, "thread %d saw it wrong",
                  failed[0] != NULL ? 0 : 1);
 }
@@ -254,12 +261,13 @@ START_TEST (parallel_lets_calls_of_one_instance_overlap)
 END_TEST
 
 static void *
-open_and_close (void *unused)
+open_and_close (void *failed)
 {
+  (void) pthread_barrier_wait (&line);
   for (int i = 0; i < ROUNDS; i++) {
     struct kw_instance *mine = NULL;
     if (kwi_instance_new (plugin, "test", &hooks, &mine, NULL) != 0)
-      return unused;
+      return failed;
     kwi_instance_free (mine);
   }
   return NULL;
@@ -282,7 +290,8 @@ be_refused (void *model)
 
   memset (&request, 0, sizeof request);
   mine.model = model;
-  for (int i = 0; i < ROUNDS * 10 && wrong == NULL; i++) {
+  (void) pthread_barrier_wait (&line);
+  for (int i = 0; i < ROUNDS && wrong == NULL; i++) {
     struct kw_error e = KW_ERROR_INIT;
     if (kwi_instance_prepare (in, &mine, &request, &e) != KW_ERR_REFUSED ||
         strstr (e.message, model) == NULL)
@@ -294,18 +303,11 @@ be_refused (void *model)
 
 START_TEST (an_error_text_belongs_to_the_call_that_failed)
 {
-  static char models[2][16] = { "model-of-one", "model-of-two" };
-  pthread_t t[2];
-  void *wrong;
+  static char one[] = "model-of-one", two[] = "model-of-two";
 
   start ("odd");
   set ("build", "refuses");
-  for (int i = 0; i < 2; i++)
-    ck_assert_int_eq (pthread_create (&t[i], NULL, be_refused, models[i]), 0);
-  for (int i = 0; i < 2; i++) {
-    ck_assert_int_eq (pthread_join (t[i], &wrong), 0);
-    ck_assert_ptr_null (wrong);
-  }
+  run_two (be_refused, one, two);
 }
 END_TEST
 

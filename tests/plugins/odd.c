@@ -1,6 +1,7 @@
 /* odd - a provider that does as the test says: "build = WORD" for prepare,
  * "judge = WORD" for classify, and the fields of the verdict by name. */
 #include <inttypes.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include "plain.h"
@@ -108,8 +109,12 @@ odd_prepare (void *self, const struct kw_call *call, struct kw_request *r)
     o->request = r;
   if (is (o->build, "no-url"))
     return KW_OK;
-  if (is (o->build, "refuses"))
+  if (is (o->build, "refuses")) {
+    /* Gives another thread the time to say something else. */
+    for (int i = 0; i < 10; i++)
+      (void) sched_yield ();
     return kw_error (h, o->in, KW_ERR, "no model %s here", call->model);
+  }
   if (is (o->build, "silent"))
     return KW_ERR;
   if (is (o->build, "nomem"))
