@@ -94,7 +94,7 @@ kwi_client_find (struct kw_client *c, const char *name)
   /* Found in the environment, and more than one: no silent choice. */
   if (name == NULL)
     return c->n_providers == 1 || c->config->provider != NULL
-           || c->config->path != NULL ? c->providers[0] : NULL;
+           ? c->providers[0] : NULL;
   for (i = 0; i < c->n_providers; i++)
     if (strcmp (c->providers[i]->config->name, name) == 0)
       return c->providers[i];
@@ -122,8 +122,8 @@ no_such_provider (const struct kw_client *c, const char *name,
                      known);
   return kwi_fail (err, KW_ERR_USAGE, "there is no provider \"%s\"; %s: %s",
                    name,
-                   c->config->path != NULL ? "the configuration has"
-                                           : "the environment has keys of",
+                   c->config->provider != NULL ? "the configuration has"
+                                               : "the environment has keys of",
                    known);
 }
 

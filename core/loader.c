@@ -98,10 +98,10 @@ vet_struct (const struct kw_provider *p, const char *file,
                                               : NULL;
 
   if (p->name == NULL || !kwi_plugin_name_ok (p->name))
-    return kwi_refuse (err, file, "expected a name of a-z, 0-9 and '-', not first, "
-                       "found %s%.64s%s; set .name", p->name != NULL ? "\"" : "",
-                       p->name != NULL ? p->name : "none",
-                       p->name != NULL ? "\"" : "");
+    return kwi_refuse (err, file, "expected a name of a-z, 0-9 and '-' "
+                       "(not first, 63 at most), found %s%.64s%s; set .name",
+                       p->name != NULL ? "\"" : "",
+                       p->name != NULL ? p->name : "none", p->name != NULL ? "\"" : "");
   if (missing != NULL)
     return kwi_refuse (err, file, "expected create, destroy, prepare and classify, "
                        "found no %s in plugin \"%s\"; set .%s", missing, p->name,
