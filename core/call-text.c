@@ -175,6 +175,11 @@ say_deadline (struct kwi_call *c, const struct kwi_decision *d)
                      "next try would outlast the deadline of %s",
                      provider_name (c), last, wait, deadline);
   }
+  else if (c->sink.started)
+    (void) kwi_fail (c->err, d->code,
+                     "the deadline of %s passed in the middle of the stream "
+                     "from %s; what came before was handed over",
+                     deadline, provider_name (c));
   else
     (void) kwi_fail (c->err, d->code,
                      "the deadline of %s passed before %s had answered",

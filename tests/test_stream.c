@@ -184,6 +184,23 @@ START_TEST (a_stream_may_last_longer_than_attempt_timeout)
 }
 END_TEST
 
+START_TEST (the_deadline_ends_a_stream_and_says_so)
+{
+  struct got g = { .texts = 0 };
+  char key[KW_NAME_MAX];
+
+  /* A chunk every 50 ms, some ten of them: content comes, the end does not. */
+  kit_sim_real ("--key", "sk-a,name=A", "--fault", "chunk-delay=50");
+  kit_keys ("sk-a", NULL);
+  kit_open ("deadline = 250ms");
+  ck_assert_int_eq (stream (&g, key), KW_ERR_DEADLINE);
+  ck_assert_msg (strstr (kit.err.message,
+                         g.texts > 0 ? "in the middle of the stream"
+                                     : "had answered") != NULL, "%s",
+                 kit.err.message);
+}
+END_TEST
+
 START_TEST (the_caller_can_stop_a_stream)
 {
   struct got g = { .stop_after = 2 };
@@ -239,6 +256,7 @@ suite (void)
                        0, N (late));
   tcase_add_test (tc, silence_longer_than_attempt_timeout_ends_a_stream);
   tcase_add_test (tc, a_stream_may_last_longer_than_attempt_timeout);
+  tcase_add_test (tc, the_deadline_ends_a_stream_and_says_so);
   tcase_add_test (tc, the_caller_can_stop_a_stream);
   tcase_add_test (tc, a_body_that_asks_for_a_stream_gets_its_bytes);
   suite_add_tcase (s, tc);
