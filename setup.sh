@@ -105,6 +105,9 @@ want_for_check ()
   want g++ gcc-c++ has_tool g++
   want groff-base groff-base has_tool groff
   want xz-utils xz has_tool xz
+  want diffutils diffutils has_tool diff
+  want gawk gawk has_tool awk
+  want findutils findutils has_tool find
   want - libasan has_runtime -fsanitize=address
   want - libubsan has_runtime -fsanitize=undefined
   want - libtsan has_runtime -fsanitize=thread
@@ -136,7 +139,7 @@ install_missing ()
     say "== packages: installing$missing_apt (apt-get)"
     as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y \
       -o DPkg::Lock::Timeout=300 update \
-      || die "apt-get update failed: is the network there?"
+      || say "== apt-get update failed, perhaps for one source only: going on"
     as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y \
       -o DPkg::Lock::Timeout=300 install --no-install-recommends $missing_apt \
       || die "apt-get could not install:$missing_apt"
@@ -158,8 +161,12 @@ deps ()
 {
   install_missing
   want_for_build
+  if has_tool dnf >/dev/null && ! has_tool apt-get >/dev/null; then
+    missing_apt=$missing_dnf
+  fi
   if [ -n "$missing_apt" ]; then
-    die "too old on this system (configure says which version is needed):$missing_apt"
+    die "still missing, or too old on this system (configure says which version
+is needed):$missing_apt"
   fi
 }
 
@@ -172,7 +179,10 @@ step ()
   step_title=$1
   step_log=$logs/$2
   shift 2
-  mkdir -p "$logs"
+  if ! mkdir -p "$logs" || [ ! -w "$logs" ] || [ ! -w "$top" ]; then
+    die "cannot write to $top and $logs: they belong to another user; make them
+yours (chown -R), or run this with sudo as before"
+  fi
   step_began=$(date +%s)
   printf '== %s ... ' "$step_title"
   if "$@" > "$step_log" 2>&1; then

@@ -1,5 +1,4 @@
 /* chat - keywheel chat: a prompt in, the reply's text out. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -74,7 +73,7 @@ get_prompt (const struct cli_options *options, char **ret)
     }
     r = cli_check_text ("prompt", text, strlen (text));
   }
-  if (r == CLI_OK && text[0] == '\0')
+  if (r == CLI_OK && text[strspn (text, " \t\r\n\v\f")] == '\0')
     r = cli_usage ("chat", "the prompt is empty");
   if (r != CLI_OK) {
     free (text);
@@ -159,32 +158,6 @@ print_reply (const struct cli_options *options, const kw_reply *reply,
   return CLI_OK;
 }
 
-static const char *
-plural (long long n)
-{
-  return n == 1 ? "" : "s";
-}
-
-/* With -v: how it came about. */
-static void
-tell_record (const kw_reply *reply)
-{
-  long long in = (long long) kw_reply_input_tokens (reply);
-  long long out = (long long) kw_reply_output_tokens (reply);
-  size_t attempts = kw_reply_attempts (reply);
-  int switches = kw_reply_switches (reply);
-  char waited[32], charged[80] = "";
-
-  if (in >= 0 && out >= 0
-      && snprintf (charged, sizeof charged, ", charged %lld + %lld tokens", in, out)
-         < 0)
-    return;
-  cli_say ("served by %s: %zu attempt%s, %d switch%s, waited %s%s",
-           kw_reply_key (reply), attempts, plural ((long long) attempts), switches,
-           switches == 1 ? "" : "es",
-           cli_duration (kw_reply_waited_ms (reply), waited, sizeof waited), charged);
-}
-
 static int
 ask (const struct cli_options *options, kw_client *client, const char *prompt)
 {
@@ -213,8 +186,7 @@ ask (const struct cli_options *options, kw_client *client, const char *prompt)
     return cli_fail (options, r, &err);
   }
   r = print_reply (options, reply, &output);
-  if (options->verbose > 0)
-    tell_record (reply);
+  cli_tell_record (options, reply);
   kw_reply_free (reply);
   return r;
 }

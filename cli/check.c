@@ -2,7 +2,9 @@
  * whether each key works. */
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli.h"
 
@@ -49,15 +51,16 @@ report (void *user, int severity, const char *text)
   }
 }
 
-/* It could not be opened, for err: tells of everything that is wrong. */
+/* Tells of everything that is wrong or odd. */
 static int
-tell_mistakes (const struct cli_options *options, const struct kw_error *err)
+tell_mistakes (const struct cli_options *options, size_t *ret_warnings)
 {
   struct tally tally = { 0, 0 };
 
   (void) kw_check (options->config, report, &tally);
-  if (tally.errors == 0)        /* no mistake of the configuration's       */
-    return cli_fail (options, err->code, err);
+  *ret_warnings = tally.warnings;
+  if (tally.errors == 0)        /* if it could not look, opening says why  */
+    return CLI_OK;
   cli_say ("%s: %zu mistake%s, %zu warning%s",
            options->config != NULL ? options->config : "the configuration",
            tally.errors, plural (tally.errors), tally.warnings,
@@ -156,18 +159,39 @@ check_live (const struct cli_options *options, kw_client *client)
 
 /* ---- The command ------------------------------------------------------------- */
 
+/* What is read twice must be there twice. */
+static int
+refuse_pipe (const struct cli_options *options)
+{
+  const char *path = options->config != NULL ? options->config
+                     : getenv ("KEYWHEEL_CONFIG");
+  struct stat st;
+
+  if (path == NULL || stat (path, &st) != 0 || !S_ISFIFO (st.st_mode))
+    return CLI_OK;
+  return cli_usage ("check", "it reads the configuration twice, and %s is a pipe; "
+                    "give it a file", path);
+}
+
 int
 cli_check (const struct cli_options *options)
 {
   struct kw_error err = KW_ERROR_INIT;
-  /* Opened first: of a fine configuration each key's command runs once. */
-  kw_client *client = kw_client_open (options->config, &err);
-  int r;
+  kw_client *client;
+  size_t warnings = 0;
+  int r = refuse_pipe (options);
 
+  /* Before it is opened: a key's command may ask somebody, and where one fails
+   * nobody is to be asked a second time. */
+  if (r == CLI_OK)
+    r = tell_mistakes (options, &warnings);
+  if (r != CLI_OK)
+    return r;
+  client = kw_client_open (options->config, &err);
   if (client == NULL)
-    return tell_mistakes (options, &err);
+    return cli_fail (options, err.code, &err);
   cli_begin (options, client);
-  r = summary (options, client, cli_tell_warnings (client));
+  r = summary (options, client, warnings);
   if (r == CLI_OK && options->live)
     r = check_live (options, client);
   cli_close (client);

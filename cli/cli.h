@@ -103,6 +103,8 @@ void cli_say (const char *fmt, ...)
 /* Tells of a failed call, with -v of every attempt, and returns the exit
  * code. */
 int cli_fail (const struct cli_options *, int code, const struct kw_error *);
+/* With -v, how the reply came about: by which key, after how much. */
+void cli_tell_record (const struct cli_options *, const kw_reply *);
 /* Tells of a client's oddities; returns how many there are. */
 size_t cli_tell_warnings (const kw_client *);
 /* What is told: up to this level, by -v or else log_level.  0 error, 1 warn,

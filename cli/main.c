@@ -173,6 +173,21 @@ print_version (void)
     (void) cli_out (text, (size_t) n);
 }
 
+static int
+option_first (const char *word)
+{
+  static const char *const own[] = { "version", "help" };
+  const char *near = NULL;
+
+  if (strncmp (word, "--", 2) == 0)
+    near = cli_nearest (word + 2, own, sizeof own / sizeof own[0]);
+  if (near != NULL)
+    return cli_usage (NULL, "there is no option \"%s\"; did you mean --%s?", word,
+                      near);
+  return cli_usage (NULL, "\"%s\" stands before the command; options go behind it: "
+                    "keywheel chat %s ...", word, word);
+}
+
 /* What stands where the command should: an option, or help. */
 static int
 no_command (int argc, char **argv)
@@ -200,8 +215,7 @@ no_command (int argc, char **argv)
     return CLI_OK;
   }
   if (word[0] == '-')
-    return cli_usage (NULL, "\"%s\" stands before the command; options go behind "
-                      "it: keywheel chat %s ...", word, word);
+    return option_first (word);
   return cli_unknown_command (word);
 }
 

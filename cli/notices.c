@@ -132,6 +132,29 @@ cli_observe (const struct cli_options *options, kw_client *client)
   kw_client_observe (client, observers[cli_level (options, client)], NULL);
 }
 
+/* ---- Replies ------------------------------------------------------------- */
+
+void
+cli_tell_record (const struct cli_options *options, const kw_reply *reply)
+{
+  long long in = (long long) kw_reply_input_tokens (reply);
+  long long out = (long long) kw_reply_output_tokens (reply);
+  size_t attempts = kw_reply_attempts (reply);
+  int switches = kw_reply_switches (reply);
+  char waited[32], charged[80] = "";
+
+  if (options->verbose == 0)
+    return;
+  if (in >= 0 && out >= 0
+      && snprintf (charged, sizeof charged, ", charged %lld + %lld tokens", in, out)
+         < 0)
+    return;
+  cli_say ("served by %s: %zu attempt%s, %d switch%s, waited %s%s",
+           kw_reply_key (reply), attempts, attempts == 1 ? "" : "s", switches,
+           switches == 1 ? "" : "es",
+           cli_duration (kw_reply_waited_ms (reply), waited, sizeof waited), charged);
+}
+
 /* ---- Errors -------------------------------------------------------------- */
 
 static void

@@ -38,6 +38,7 @@ transmit (const struct cli_options *options, kw_client *client, const char *body
     const char *answer = kw_reply_body (reply, &len);
     (void) cli_out (answer, len);
   }
+  cli_tell_record (options, reply);
   kw_reply_free (reply);
   return CLI_OK;
 }

@@ -12,6 +12,7 @@ struct kwi_answer {
   int32_t status;               /* 0: no HTTP answer                      */
   uint32_t net;                 /* KW_NET_*                               */
   int timed_out;                /* ended by attempt_timeout               */
+  int connect_timed_out;        /* ended by connect_timeout               */
   int past_deadline;            /* ended by the call's deadline           */
   int cancelled;
   int too_large;                /* over max_response                      */

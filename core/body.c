@@ -15,19 +15,55 @@
  * schemas in the field. */
 enum { JSON_DEPTH = 256 };
 
+static int
+check_utf8 (const char *s, const char *what, struct kw_error *err)
+{
+  size_t len = strlen (s), bad = kwi_utf8_valid (s, len);
+
+  if (bad == len)
+    return 0;
+  return kwi_fail (err, KW_ERR_USAGE,
+                   "the %s is not UTF-8: byte %zu (0x%02x) begins no valid "
+                   "character",
+                   what, bad + 1, (unsigned char) s[bad]);
+}
+
+/* Where s, which may hold a NUL, has its first control character; len: none. */
+static size_t
+find_control (const char *s, size_t len)
+{
+  size_t i;
+
+  for (i = 0; i < len; i++)
+    if ((unsigned char) s[i] < 0x20 || s[i] == 0x7f)
+      return i;
+  return len;
+}
+
+/* Of a model or a role: words that logs and other machines take in. */
+static int
+check_name (const char *s, const char *what, struct kw_error *err)
+{
+  size_t len = strlen (s), at = find_control (s, len);
+
+  if (at != len)
+    return kwi_fail (err, KW_ERR_USAGE,
+                     "the %s has a control character in it: byte %zu (0x%02x)",
+                     what, at + 1, (unsigned char) s[at]);
+  return check_utf8 (s, what, err);
+}
+
 /* Adds {"role":role,"content":content}; 0 or a KW_ERR_* code. */
 static int
 add_message (struct json_object *list, const char *role, const char *content,
              const char *what, struct kw_error *err)
 {
   struct json_object *m;
-  size_t len = strlen (content), bad = kwi_utf8_valid (content, len);
+  size_t len = strlen (content);
+  int r = check_utf8 (content, what, err);
 
-  if (bad != len)
-    return kwi_fail (err, KW_ERR_USAGE,
-                     "the %s is not UTF-8: byte %zu (0x%02x) begins no valid "
-                     "character",
-                     what, bad + 1, (unsigned char) content[bad]);
+  if (r != 0)
+    return r;
   m = json_object_new_object ();
   if (m == NULL || json_object_array_add (list, m) != 0
       || json_object_object_add (m, "role", json_object_new_string (role)) != 0
@@ -53,6 +89,11 @@ fill_messages (struct json_object *list, const struct kw_client_request *rq,
     if (m->role == NULL || m->content == NULL)
       return kwi_fail (err, KW_ERR_USAGE,
                        "message %zu has no role or no content", i + 1);
+    if (snprintf (what, sizeof what, "role of message %zu", i + 1) < 0)
+      what[0] = '\0';
+    r = check_name (m->role, what, err);
+    if (r != 0)
+      return r;
     if (snprintf (what, sizeof what, "content of message %zu", i + 1) < 0)
       what[0] = '\0';
     r = add_message (list, m->role, m->content, what, err);
@@ -64,7 +105,8 @@ fill_messages (struct json_object *list, const struct kw_client_request *rq,
 
 int
 kwi_body_make (const struct kw_client_request *rq, const char *model,
-               char **ret, size_t *ret_len, struct kw_error *err)
+               int max_tokens, char **ret, size_t *ret_len,
+               struct kw_error *err)
 {
   struct json_object *o, *list;
   const char *text;
@@ -75,6 +117,9 @@ kwi_body_make (const struct kw_client_request *rq, const char *model,
   if (rq->prompt == NULL && rq->n_messages == 0)
     return kwi_fail (err, KW_ERR_USAGE,
                      "the request has no prompt, no messages and no body");
+  r = check_name (model, "model's name", err);
+  if (r != 0)
+    return r;
   o = json_object_new_object ();
   list = json_object_new_array ();
   if (o == NULL || list == NULL
@@ -86,6 +131,9 @@ kwi_body_make (const struct kw_client_request *rq, const char *model,
   r = fill_messages (list, rq, err);
   if (r == 0 && rq->stream)
     (void) json_object_object_add (o, "stream", json_object_new_boolean (1));
+  if (r == 0 && max_tokens > 0)
+    (void) json_object_object_add (o, "max_tokens",
+                                   json_object_new_int (max_tokens));
   if (r == 0) {
     text = json_object_to_json_string_length (o,
                                               JSON_C_TO_STRING_PLAIN
@@ -122,6 +170,82 @@ refuse_body (const char *body, size_t at, const char *why,
                    line, column, why);
 }
 
+/* At least one. */
+static int
+eat_digits (const char *s, size_t len, size_t *i)
+{
+  size_t from = *i;
+
+  while (*i < len && s[*i] >= '0' && s[*i] <= '9')
+    (*i)++;
+  return *i > from;
+}
+
+/* Behind a number as JSON has it; 0: it is none. */
+static size_t
+skip_number (const char *s, size_t len, size_t i)
+{
+  if (s[i] == '-')
+    i++;
+  if (i < len && s[i] == '0')
+    i++;
+  else if (!eat_digits (s, len, &i))
+    return 0;
+  if (i < len && s[i] == '.') {
+    i++;
+    if (!eat_digits (s, len, &i))
+      return 0;
+  }
+  if (i < len && (s[i] == 'e' || s[i] == 'E')) {
+    i++;
+    if (i < len && (s[i] == '+' || s[i] == '-'))
+      i++;
+    if (!eat_digits (s, len, &i))
+      return 0;
+  }
+  return i == len || memchr (",]} \t\r\n", s[i], 7) != NULL ? i : 0;
+}
+
+/* At the quote that ends the string which begins at i, or at a control
+ * character before it. */
+static size_t
+skip_string (const char *s, size_t len, size_t i)
+{
+  for (i++; i < len && s[i] != '"' && (unsigned char) s[i] >= 0x20; i++)
+    if (s[i] == '\\')
+      i++;
+  return i;
+}
+
+/* What json-c takes for JSON even when strict, and RFC 8259 does not.  NULL:
+ * nothing; or what is wrong, at *ret_at.  The text is known to be well formed
+ * otherwise. */
+static const char *
+find_not_json (const char *s, size_t len, size_t *ret_at)
+{
+  size_t i = 0, next;
+
+  while (i < len) {
+    *ret_at = i;
+    next = i + 1;
+    if (s[i] == '"') {
+      *ret_at = skip_string (s, len, i);
+      if (*ret_at < len && s[*ret_at] != '"')
+        return "a control character in a string; \\n, \\t or \\u00XX says it";
+      next = *ret_at + 1;
+    }
+    else if (s[i] == 'N' || s[i] == 'I')
+      return "JSON has no NaN and no Infinity";
+    else if (s[i] == '-' || (s[i] >= '0' && s[i] <= '9')) {
+      next = skip_number (s, len, i);
+      if (next == 0)
+        return "not a number as JSON has it";
+    }
+    i = next;
+  }
+  return NULL;
+}
+
 static int
 only_blanks (const char *s, size_t len)
 {
@@ -147,12 +271,21 @@ read_members (struct json_object *o, char *model, size_t size,
                      "nothing was sent");
   if (json_object_object_get_ex (o, "model", &m)
       && json_object_is_type (m, json_type_string)) {
-    if (strlen (json_object_get_string (m)) >= size)
+    const char *s = json_object_get_string (m);
+    size_t len = (size_t) json_object_get_string_len (m);
+    size_t at = find_control (s, len);
+
+    if (at != len)
+      return kwi_fail (err, KW_ERR_USAGE,
+                       "\"model\" in the request's body has a control "
+                       "character in it: byte %zu (0x%02x); nothing was sent",
+                       at + 1, (unsigned char) s[at]);
+    if (len >= size)
       return kwi_fail (err, KW_ERR_USAGE,
                        "\"model\" in the request's body is longer than %zu "
                        "bytes; nothing was sent",
                        size - 1);
-    memccpy (model, json_object_get_string (m), '\0', size);
+    (void) memccpy (model, s, '\0', size);
   }
   if (json_object_object_get_ex (o, "stream", &m))
     *ret_stream = json_object_is_type (m, json_type_boolean)
@@ -164,7 +297,7 @@ int
 kwi_body_check (const void *body, size_t len, char *model, size_t size,
                 int *ret_stream, struct kw_error *err)
 {
-  const char *text = body;
+  const char *text = body, *why;
   struct json_tokener *tok;
   struct json_object *o;
   size_t end;
@@ -179,6 +312,10 @@ kwi_body_check (const void *body, size_t len, char *model, size_t size,
   tok = json_tokener_new_ex (JSON_DEPTH);
   if (tok == NULL)
     return kwi_fail (err, KW_ERR_MEMORY, "out of memory");
+  /* What is left behind the value is looked at here: versions of json-c
+   * differ about it. */
+  json_tokener_set_flags (tok, JSON_TOKENER_STRICT
+                                 | JSON_TOKENER_ALLOW_TRAILING_CHARS);
   o = json_tokener_parse_ex (tok, text, (int) len);
   end = json_tokener_get_parse_end (tok);
   if (json_tokener_get_error (tok) == json_tokener_continue)
@@ -188,6 +325,8 @@ kwi_body_check (const void *body, size_t len, char *model, size_t size,
                      json_tokener_error_desc (json_tokener_get_error (tok)), err);
   else if (!only_blanks (text + end, len - end))
     r = refuse_body (text, end, "something follows the JSON", err);
+  else if ((why = find_not_json (text, len, &end)) != NULL)
+    r = refuse_body (text, end, why, err);
   else
     r = read_members (o, model, size, ret_stream, err);
   json_object_put (o);
@@ -238,6 +377,27 @@ kwi_body_text (struct json_object *json, size_t *ret_len)
     return NULL;
   *ret_len = (size_t) json_object_get_string_len (c);
   return json_object_get_string (c);
+}
+
+const char *
+kwi_body_chunk_text (struct json_object *json, size_t *ret_len)
+{
+  struct json_object *list = member (json, "choices"), *index, *c;
+  size_t i;
+
+  if (!json_object_is_type (list, json_type_array))
+    return NULL;
+  for (i = 0; i < json_object_array_length (list); i++) {
+    struct json_object *choice = json_object_array_get_idx (list, i);
+    index = member (choice, "index");
+    c = member (said (choice), "content");
+    if ((index == NULL || json_object_get_int (index) == 0)
+        && json_object_is_type (c, json_type_string)) {
+      *ret_len = (size_t) json_object_get_string_len (c);
+      return json_object_get_string (c);
+    }
+  }
+  return NULL;
 }
 
 /* A delta's member that is more than the role or an empty string. */

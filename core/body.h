@@ -11,12 +11,15 @@ struct kw_client_request;
 struct kw_error;
 
 /* A body from prompt or messages, for free(); KW_ERR_USAGE if neither is
- * there or one is not UTF-8. */
+ * there, one is not UTF-8, or a name has control characters.  max_tokens 0:
+ * none is set. */
 int kwi_body_make (const struct kw_client_request *, const char *model,
-                   char **ret, size_t *ret_len, struct kw_error *err);
+                   int max_tokens, char **ret, size_t *ret_len,
+                   struct kw_error *err);
 
-/* Checks that a caller's own body is a JSON object (KW_ERR_USAGE with line and
- * column if not) and reads its model ("" if it names none) and stream. */
+/* Checks that a caller's own body is a JSON object as RFC 8259 has it
+ * (KW_ERR_USAGE with line and column if not) and reads its model ("" if it
+ * names none) and stream. */
 int kwi_body_check (const void *body, size_t len, char *model, size_t size,
                     int *ret_stream, struct kw_error *err);
 
@@ -25,6 +28,9 @@ int kwi_body_is_completion (struct json_object *json);
 /* The text of the first choice of a whole answer or of a stream's chunk; NULL if there
  * is none.  Borrowed from json. */
 const char *kwi_body_text (struct json_object *json, size_t *ret_len);
+/* The same of a stream's chunk, of the choice with index 0 or none: where
+ * several are asked for, their chunks come mixed. */
+const char *kwi_body_chunk_text (struct json_object *json, size_t *ret_len);
 /* A chunk carries content: text, a tool call, a refusal, or the end. */
 int kwi_body_chunk_has_content (struct json_object *json);
 

@@ -17,12 +17,6 @@ nobody_listens (const struct kwi_call *c)
   return c->provider->client->observer == NULL;
 }
 
-static const char *
-key_name (const struct kwi_call *c)
-{
-  return kwi_keyring_name (c->provider->ring, c->key);
-}
-
 static struct kw_event
 new_event (const struct kwi_call *c, int type, int level)
 {
@@ -30,7 +24,7 @@ new_event (const struct kwi_call *c, int type, int level)
     .type = type,
     .level = level,
     .call = c->id,
-    .key = key_name (c),
+    .key = kwi_call_key_name (c),
     .model = c->model,
     .attempt = (int32_t) c->n_attempts,
   };
@@ -41,6 +35,7 @@ tell (struct kwi_call *c, struct kw_event *e, char *message, int n)
 {
   if (n < 0)
     message[0] = '\0';
+  kwi_clean_line (message);
   e->message = message;
   kwi_client_tell (c->provider, e);
 }
@@ -60,7 +55,7 @@ kwi_call_tell_attempt (struct kwi_call *c, uint64_t seq, int why)
   e.seq = seq + 1;              /* the switch that led to it is seq */
   e.why = why;
   tell (c, &e, m, snprintf (m, sizeof m, "attempt %zu on key \"%s\" (%s)",
-                            c->n_attempts, key_name (c), words[why]));
+                            c->n_attempts, kwi_call_key_name (c), words[why]));
 }
 
 /* "DAILY_LIMIT tokens_per_day" or just the verdict. */
@@ -93,38 +88,56 @@ kwi_call_tell_verdict (struct kwi_call *c, uint64_t seq)
   e.wait_ms = c->judgement.wait_ms;
   tell (c, &e, m,
         snprintf (m, sizeof m, "key \"%s\" answered %d after %lldms: %s",
-                  key_name (c), (int) c->answer.status,
+                  kwi_call_key_name (c), (int) c->answer.status,
                   (long long) c->answer.took_ms, words));
+}
+
+/* What was parked: "key "a" is out for m", "the account of "a" is out", ... */
+static void
+parked_words (const struct kwi_call *c, char *buf, size_t size)
+{
+  const struct kwi_judgement *j = &c->judgement;
+  int one_model = j->scope == KW_SCOPE_KEY_MODEL
+                  || j->scope == KW_SCOPE_ACCOUNT_MODEL;
+  int account = j->scope == KW_SCOPE_ACCOUNT
+                || j->scope == KW_SCOPE_ACCOUNT_MODEL;
+  int n;
+
+  if (j->scope == KW_SCOPE_PROVIDER)
+    n = snprintf (buf, size, "every key is out");
+  else
+    n = snprintf (buf, size, "%s \"%s\" is out%s%s",
+                  account ? "the account of" : "key", kwi_call_key_name (c),
+                  one_model ? " for " : "", one_model ? c->model : "");
+  if (n < 0)
+    buf[0] = '\0';
 }
 
 static void
 tell_parked (struct kwi_call *c, const struct kwi_effect *f)
 {
   struct kw_event e = new_event (c, KW_EVENT_EXHAUSTED, 2);
-  int64_t now;
-  char m[512], words[128], wait[32], when[32];
   const struct kwi_clock *k = &c->provider->client->clock;
+  int64_t now = k->wall_ms (k->ctx);
+  char m[512], what[192], words[128], wait[32], when[32];
   int n;
 
-  now = k->wall_ms (k->ctx);
+  parked_words (c, what, sizeof what);
   verdict_words (c, words, sizeof words);
   e.seq = f->seq + 2;
   e.verdict = (int32_t) c->judgement.outcome;
   e.reason = c->judgement.reason;
   e.account = c->judgement.account;
-  e.until_ms = f->until_ms == KWI_NEVER ? 0 : f->until_ms;
   if (c->judgement.outcome == KW_OUTCOME_AUTH)
     e.level = 1;                /* on_auth = switch says it loudly */
-  if (f->until_ms == KWI_NEVER)
-    n = snprintf (m, sizeof m, "%s \"%s\" is out: %s; no reset is known",
-                  f->account_wide ? "the account of" : "key", key_name (c),
-                  words);
-  else
-    n = snprintf (m, sizeof m, "%s \"%s\" is out for %s: %s; back in %s (%s)",
-                  f->account_wide ? "the account of" : "key", key_name (c),
-                  c->model, words,
-                  kwi_duration_text (f->until_ms - now, wait, sizeof wait),
-                  kwi_time_text (f->until_ms, now, when, sizeof when));
+  if (f->park_ms == KWI_NEVER)
+    n = snprintf (m, sizeof m, "%s: %s; no reset is known", what, words);
+  else {
+    e.until_ms = now + f->park_ms;
+    n = snprintf (m, sizeof m, "%s: %s; back in %s (%s)", what, words,
+                  kwi_duration_text (f->park_ms, wait, sizeof wait),
+                  kwi_time_text (e.until_ms, now, when, sizeof when));
+  }
   tell (c, &e, m, n);
 }
 
@@ -143,8 +156,8 @@ kwi_call_tell_effect (struct kwi_call *c, const struct kwi_effect *f)
     tell (c, &e, m,
           f->siblings[0] != '\0'
             ? snprintf (m, sizeof m, "%s and %s are one account (%s)",
-                        key_name (c), f->siblings, c->judgement.account)
-            : snprintf (m, sizeof m, "%s belongs to account %s", key_name (c),
+                        kwi_call_key_name (c), f->siblings, c->judgement.account)
+            : snprintf (m, sizeof m, "%s belongs to account %s", kwi_call_key_name (c),
                         c->judgement.account));
   }
   if (f->newly_parked)
@@ -153,7 +166,7 @@ kwi_call_tell_effect (struct kwi_call *c, const struct kwi_effect *f)
     struct kw_event e = new_event (c, KW_EVENT_REVIVED, 2);
     e.seq = f->seq + 3;
     tell (c, &e, m,
-          snprintf (m, sizeof m, "key \"%s\" serves %s again", key_name (c),
+          snprintf (m, sizeof m, "key \"%s\" serves %s again", kwi_call_key_name (c),
                     c->model));
   }
 }
@@ -171,12 +184,12 @@ kwi_call_tell_switch (struct kwi_call *c, size_t from, uint64_t seq)
   e = new_event (c, KW_EVENT_SWITCH, 2);
   e.seq = seq;
   e.key = from_name;
-  e.to_key = key_name (c);
+  e.to_key = kwi_call_key_name (c);
   e.verdict = (int32_t) c->judgement.outcome;
   e.reason = c->judgement.reason;
   tell (c, &e, m,
         snprintf (m, sizeof m, "switching from \"%s\" to \"%s\": %s", from_name,
-                  key_name (c), words));
+                  kwi_call_key_name (c), words));
 }
 
 void
@@ -196,6 +209,20 @@ kwi_call_tell_wait (struct kwi_call *c, int64_t wait_ms)
   tell (c, &e, m,
         snprintf (m, sizeof m,
                   "waiting %s, then key \"%s\" again: %s (retry %d of %d)",
-                  kwi_duration_text (wait_ms, wait, sizeof wait), key_name (c),
+                  kwi_duration_text (wait_ms, wait, sizeof wait), kwi_call_key_name (c),
                   words, (int) c->state.retries, (int) c->policy.max_retries));
+}
+
+void
+kwi_call_tell_busy (struct kwi_call *c)
+{
+  struct kw_event e;
+  char m[128];
+
+  if (nobody_listens (c))
+    return;
+  e = new_event (c, KW_EVENT_WAIT, 2);
+  tell (c, &e, m,
+        snprintf (m, sizeof m, "every key is parked, and one is being tried "
+                               "again: waiting for what that shows"));
 }

@@ -9,9 +9,6 @@
 #include "secrets.h"
 #include "transport.h"
 
-/* More than any deadline, and far from overflowing. */
-#define LEFT_MAX (INT64_C (400) * 86400 * 1000)
-
 static void
 exchange (struct kwi_call *c)
 {
@@ -19,7 +16,7 @@ exchange (struct kwi_call *c)
   const struct kwi_clock *k = &c->provider->client->clock;
   struct kwi_exchange x = {
     .request = &c->request,
-    .secret = kwi_secrets_get (c->provider->secrets, c->key),
+    .secret = kwi_secrets_get (c->provider->secrets, c->hold.key),
     .attempt_timeout_ms = config->attempt_timeout_ms,
     .connect_timeout_ms = config->connect_timeout_ms,
     .left_ms = kwi_policy_left (&c->state, k->mono_ms (k->ctx)),
@@ -28,8 +25,6 @@ exchange (struct kwi_call *c)
     .stream = c->stream,
   };
 
-  if (x.left_ms > LEFT_MAX)
-    x.left_ms = LEFT_MAX;
   if (c->stream) {
     c->sink.max_response = config->max_response;
     x.sink = kwi_stream_sink;

@@ -37,14 +37,9 @@ provider_name (const struct kwi_call *c)
   return c->provider->config->name;
 }
 
-static const char *
-key_name (const struct kwi_call *c)
-{
-  return kwi_keyring_name (c->provider->ring, c->key);
-}
-
-void
-kwi_call_provider_text (struct kwi_call *c, char *buf, size_t size)
+/* What the provider, or the network, said last; no secret in it. */
+static void
+provider_text (struct kwi_call *c, char *buf, size_t size)
 {
   struct kwi_answer event = { 0 };
 
@@ -75,7 +70,7 @@ last_answer (struct kwi_call *c, char *buf, size_t size)
 {
   char text[384];
 
-  kwi_call_provider_text (c, text, sizeof text);
+  provider_text (c, text, sizeof text);
   buf[0] = '\0';
   if (c->answer.status != 0)
     append (buf, size, "%d", (int) c->answer.status);
@@ -87,17 +82,9 @@ last_answer (struct kwi_call *c, char *buf, size_t size)
     append (buf, size, ": %s", text);
 }
 
-/* The URL's scheme and host, where a person looks for the trouble. */
+/* "; why: 2 daily limit, 1 billing". */
 static void
-place (const struct kwi_call *c, char *buf, size_t size)
-{
-  buf[0] = '\0';
-  append (buf, size, "%s", c->provider->base_url);
-}
-
-void
-kwi_call_say_exhausted (struct kwi_call *c, const struct kwi_pick *p,
-                        int64_t now_ms)
+add_reasons (const struct kwi_pick *p, char *text, size_t size)
 {
   static const struct { uint32_t verdict; const char *word; } words[] = {
     { KW_OUTCOME_DAILY_LIMIT, "daily limit" },
@@ -105,34 +92,85 @@ kwi_call_say_exhausted (struct kwi_call *c, const struct kwi_pick *p,
     { KW_OUTCOME_AUTH, "invalid" },
     { KW_OUTCOME_RATE_LIMIT, "rate limit" },
   };
-  size_t n = kwi_keyring_count (c->provider->ring), i;
-  char text[640] = "", wait[32], when[32];
   const char *sep = "; why: ";
+  size_t i;
+
+  for (i = 0; i < sizeof words / sizeof words[0]; i++)
+    if (p->n_by_verdict[words[i].verdict] > 0) {
+      append (text, size, "%s%zu %s", sep, p->n_by_verdict[words[i].verdict],
+              words[i].word);
+      sep = ", ";
+    }
+}
+
+int
+kwi_call_say_exhausted (struct kwi_call *c, const struct kwi_pick *p,
+                        int64_t now_ms)
+{
+  size_t n = kwi_keyring_count (c->provider->ring);
+  int invalid = p->n_by_verdict[KW_OUTCOME_AUTH] == n;
+  const char *state = invalid ? "invalid" : "exhausted";
+  char text[640] = "", wait[32], when[32];
 
   if (n == 1)
-    append (text, sizeof text, "the only %s key is exhausted", provider_name (c));
+    append (text, sizeof text, "the only %s key is %s", provider_name (c), state);
   else
-    append (text, sizeof text, "all %zu %s keys are exhausted", n,
-            provider_name (c));
-  if (c->model[0] != '\0')
+    append (text, sizeof text, "all %zu %s keys are %s", n, provider_name (c),
+            state);
+  if (c->model[0] != '\0' && !invalid)
     append (text, sizeof text, " for %s", c->model);
-  if (p->until_ms != KWI_NEVER)
+  if (p->ready_ms != KWI_NEVER) {
     append (text, sizeof text, "; \"%s\" comes back in %s (%s)",
-            kwi_keyring_name (c->provider->ring, p->key),
-            kwi_duration_text (p->until_ms - now_ms, wait, sizeof wait),
-            kwi_time_text (p->until_ms, now_ms, when, sizeof when));
+            kwi_keyring_name (c->provider->ring, p->ready_key),
+            kwi_duration_text (p->ready_ms - now_ms, wait, sizeof wait),
+            kwi_time_text (p->ready_ms, now_ms, when, sizeof when));
+    c->retry_at_ms = p->ready_ms;
+  }
   else
     append (text, sizeof text, "; no reset is known: only a reset by hand "
                                "brings one back");
-  for (i = 0; i < sizeof words / sizeof words[0]; i++)
-    if (p->n_by_verdict[words[i].verdict] > 0) {
-      append (text, sizeof text, "%s%zu %s", sep,
-              p->n_by_verdict[words[i].verdict], words[i].word);
-      sep = ", ";
-    }
-  (void) kwi_fail (c->err, KW_ERR_EXHAUSTED, "%s", text);
-  if (c->err != NULL && p->until_ms != KWI_NEVER)
-    c->err->retry_at_ms = p->until_ms;
+  add_reasons (p, text, sizeof text);
+  return kwi_fail (c->err, invalid ? KW_ERR_AUTH : KW_ERR_EXHAUSTED, "%s", text);
+}
+
+int
+kwi_call_say_probe (struct kwi_call *c, const struct kwi_effect *e,
+                    int64_t now_ms)
+{
+  static const struct { uint32_t outcome; int code; const char *text; }
+  ends[] = {
+    { KW_OUTCOME_DAILY_LIMIT, KW_ERR_EXHAUSTED, "is exhausted" },
+    { KW_OUTCOME_RATE_LIMIT, KW_ERR_RATE_LIMIT, "is rate limited" },
+    { KW_OUTCOME_AUTH, KW_ERR_AUTH, "is not accepted" },
+    { KW_OUTCOME_BILLING, KW_ERR_BILLING, "belongs to an account that cannot be "
+                                          "charged" },
+    { KW_OUTCOME_REQUEST, KW_ERR_REFUSED, "could not be tried: the request was "
+                                          "refused" },
+    { KW_OUTCOME_TRANSIENT, KW_ERR_UNAVAILABLE, "could not be tried" },
+  };
+  char last[512], back[96] = "", wait[32], when[32];
+  size_t i = 0;
+
+  while (ends[i].outcome != c->judgement.outcome
+         && i + 1 < sizeof ends / sizeof ends[0])
+    i++;
+  last_answer (c, last, sizeof last);
+  if (c->judgement.wait_ms >= 0 && e->park_ms != KWI_NEVER) {
+    c->retry_at_ms = now_ms + e->park_ms;
+    append (back, sizeof back, "; back in %s (%s)",
+            kwi_duration_text (e->park_ms, wait, sizeof wait),
+            kwi_time_text (c->retry_at_ms, now_ms, when, sizeof when));
+  }
+  return kwi_fail (c->err, ends[i].code, "%s key \"%s\" %s (%s)%s",
+                   provider_name (c), kwi_call_key_name (c), ends[i].text, last,
+                   back);
+}
+
+/* "1 retry", "5 retries". */
+static const char *
+retries (const struct kwi_call *c)
+{
+  return c->state.retries == 1 ? "retry" : "retries";
 }
 
 static void
@@ -149,19 +187,19 @@ say_rate_limit (struct kwi_call *c, const struct kwi_decision *d,
     (void) kwi_fail (c->err, d->code,
                      "%s key \"%s\" is rate limited (%s), and the wait of %s "
                      "would outlast the deadline of %s",
-                     provider_name (c), key_name (c), reason, wait, deadline);
+                     provider_name (c), kwi_call_key_name (c), reason, wait, deadline);
   else
     (void) kwi_fail (c->err, d->code,
                      "%s key \"%s\" is still rate limited (%s) after %d "
-                     "retries (max_retries = %d); the next wait would be %s",
-                     provider_name (c), key_name (c), reason,
-                     (int) c->state.retries, (int) c->policy.max_retries, wait);
-  if (c->err != NULL)
-    c->err->retry_at_ms = now_ms + d->wait_ms;
+                     "%s (max_retries = %d); the next wait would be %s",
+                     provider_name (c), kwi_call_key_name (c), reason,
+                     (int) c->state.retries, retries (c),
+                     (int) c->policy.max_retries, wait);
+  c->retry_at_ms = now_ms + d->wait_ms;
 }
 
 static void
-say_deadline (struct kwi_call *c, const struct kwi_decision *d)
+say_deadline (struct kwi_call *c, const struct kwi_decision *d, int64_t now_ms)
 {
   char wait[32], deadline[32], last[512] = "";
 
@@ -169,6 +207,7 @@ say_deadline (struct kwi_call *c, const struct kwi_decision *d)
                             sizeof deadline);
   (void) kwi_duration_text (d->wait_ms, wait, sizeof wait);
   if (d->past_deadline) {
+    c->retry_at_ms = now_ms + d->wait_ms;
     last_answer (c, last, sizeof last);
     (void) kwi_fail (c->err, d->code,
                      "%s does not serve (%s), and the wait of %s before the "
@@ -189,10 +228,9 @@ say_deadline (struct kwi_call *c, const struct kwi_decision *d)
 static void
 say_unavailable (struct kwi_call *c, const struct kwi_decision *d)
 {
-  char last[512], where[256], wait[32];
+  char last[512], wait[32];
 
   last_answer (c, last, sizeof last);
-  place (c, where, sizeof where);
   if (c->sink.started)
     (void) kwi_fail (c->err, d->code,
                      "the stream from %s broke after it had begun (%s); what "
@@ -200,16 +238,28 @@ say_unavailable (struct kwi_call *c, const struct kwi_decision *d)
                      provider_name (c), last);
   else if (d->code == KW_ERR_TIMEOUT)
     (void) kwi_fail (c->err, d->code,
-                     "%s did not answer within attempt_timeout (%s), %zu times",
+                     "%s did not answer within attempt_timeout (%s), after %d "
+                     "%s (max_retries = %d)",
                      provider_name (c),
                      kwi_duration_text (c->provider->config->attempt_timeout_ms,
                                         wait, sizeof wait),
-                     c->n_attempts);
+                     (int) c->state.retries, retries (c),
+                     (int) c->policy.max_retries);
+  else if (c->answer.connect_timed_out)
+    (void) kwi_fail (c->err, d->code,
+                     "no connection to %s at %s within connect_timeout (%s), "
+                     "after %d %s (max_retries = %d)",
+                     provider_name (c), c->provider->base_url,
+                     kwi_duration_text (c->provider->config->connect_timeout_ms,
+                                        wait, sizeof wait),
+                     (int) c->state.retries, retries (c),
+                     (int) c->policy.max_retries);
   else
     (void) kwi_fail (c->err, d->code,
-                     "%s at %s is not available after %d retries "
+                     "%s at %s is not available after %d %s "
                      "(max_retries = %d): %s",
-                     provider_name (c), where, (int) c->state.retries,
+                     provider_name (c), c->provider->base_url,
+                     (int) c->state.retries, retries (c),
                      (int) c->policy.max_retries, last);
 }
 
@@ -225,7 +275,7 @@ kwi_call_say_given_up (struct kwi_call *c, const struct kwi_decision *d,
     say_rate_limit (c, d, now_ms);
     break;
   case KW_ERR_DEADLINE:
-    say_deadline (c, d);
+    say_deadline (c, d, now_ms);
     break;
   case KW_ERR_TIMEOUT:
   case KW_ERR_UNAVAILABLE:
@@ -235,20 +285,20 @@ kwi_call_say_given_up (struct kwi_call *c, const struct kwi_decision *d,
     (void) kwi_fail (c->err, d->code,
                      "%s does not accept key \"%s\" (%s); correct or remove "
                      "the key (on_auth = fail)",
-                     provider_name (c), key_name (c), last);
+                     provider_name (c), kwi_call_key_name (c), last);
     break;
   case KW_ERR_BILLING:
     (void) kwi_fail (c->err, d->code,
                      "the account of %s key \"%s\" cannot be charged (%s) "
                      "(on_billing = fail)",
-                     provider_name (c), key_name (c), last);
+                     provider_name (c), kwi_call_key_name (c), last);
     break;
   case KW_ERR_SWITCHES:
     (void) kwi_fail (c->err, d->code,
                      "gave up after %d switches (max_switches = %d); the last "
                      "key, \"%s\", answered %s",
                      (int) c->state.switches, (int) c->policy.max_switches,
-                     key_name (c), last);
+                     kwi_call_key_name (c), last);
     break;
   case KW_ERR_TOO_LARGE:
     (void) kwi_fail (c->err, d->code,
@@ -288,19 +338,21 @@ void
 kwi_call_fill_error (struct kwi_call *c)
 {
   struct kw_error *e = c->err;
-  size_t n = c->n_attempts < KW_ERROR_ATTEMPTS ? c->n_attempts
-                                               : KW_ERROR_ATTEMPTS;
   char text[sizeof e->message];
+  size_t i;
 
   if (e == NULL || e->struct_size < offsetof (struct kw_error, attempt))
     return;
   e->http_status = c->answer.status;
+  e->retry_at_ms = c->retry_at_ms;
   e->attempts = (int32_t) c->n_attempts;
   e->switches = c->state.switches;
   e->waited_ms = c->state.waited_ms;
   memcpy (text, e->message, sizeof text);
   add_trail (c, text, sizeof text);
   (void) kwi_fail (e, e->code, "%s", text);
-  if (e->struct_size >= sizeof *e && n > 0)
-    memcpy (e->attempt, c->attempts, n * sizeof *c->attempts);
+  for (i = 0; i < c->n_attempts && i < KW_ERROR_ATTEMPTS
+              && offsetof (struct kw_error, attempt[i + 1]) <= e->struct_size;
+       i++)
+    e->attempt[i] = c->attempts[i];
 }

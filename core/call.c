@@ -31,6 +31,12 @@ wall_now (const struct kwi_call *c)
   return k->wall_ms (k->ctx);
 }
 
+const char *
+kwi_call_key_name (const struct kwi_call *c)
+{
+  return kwi_keyring_name (c->provider->ring, c->hold.key);
+}
+
 static enum kwi_step
 finish (struct kwi_call *c, int code)
 {
@@ -45,9 +51,7 @@ void
 kwi_call_begin (struct kwi_call *c, int64_t deadline_ms)
 {
   c->policy = c->provider->config->policy;
-  if (c->only_key != KWI_NO_KEY)
-    c->policy.max_switches = c->policy.max_retries = 0;
-  c->key = KWI_NO_KEY;
+  c->hold.key = KWI_NO_KEY;
   c->id = atomic_fetch_add (&c->provider->client->calls, 1) + 1;
   c->sink.judgement = &c->judgement;
   kwi_stream_reset (&c->sink);
@@ -71,8 +75,7 @@ new_attempt (struct kwi_call *c, int why)
   }
   a = &c->attempts[c->n_attempts++];
   memset (a, 0, sizeof *a);
-  memccpy (a->key, kwi_keyring_name (c->provider->ring, c->key), '\0',
-           sizeof a->key - 1);
+  memccpy (a->key, kwi_call_key_name (c), '\0', sizeof a->key - 1);
   a->why = why;
   a->stated_wait_ms = -1;
   return a;
@@ -83,7 +86,7 @@ static int
 build (struct kwi_call *c)
 {
   const struct kwi_secret *secret
-    = kwi_secrets_get (c->provider->secrets, c->key);
+    = kwi_secrets_get (c->provider->secrets, c->hold.key);
   struct kw_call k = {
     .struct_size = sizeof k,
     .attempt = (uint32_t) c->n_attempts,
@@ -109,16 +112,46 @@ build (struct kwi_call *c)
 }
 
 static enum kwi_step
+give_up (struct kwi_call *c, int code)
+{
+  struct kwi_decision d = { .code = code };
+
+  kwi_call_say_given_up (c, &d, wall_now (c));
+  return finish (c, code);
+}
+
+/* A retry whose key was parked meanwhile by another call moves on, which is a
+ * switch like any other, for the reason that the ledger has. */
+static void
+moved_on (struct kwi_call *c, const struct kwi_pick *p)
+{
+  c->retrying = 0;
+  c->switching = 1;
+  c->judgement.outcome = p->prefer_verdict;
+  memset (c->judgement.reason, 0, sizeof c->judgement.reason);
+  memccpy (c->judgement.reason, "found_by_another_call", '\0',
+           sizeof c->judgement.reason);
+}
+
+static enum kwi_step
 send_on (struct kwi_call *c, const struct kwi_pick *p)
 {
-  int why = p->probe ? KW_WHY_PROBE : c->retrying ? KW_WHY_RETRY
-            : c->switching ? KW_WHY_SWITCH : KW_WHY_FIRST;
-  size_t from = c->key;
-  int code;
+  size_t from = c->hold.key;
+  int why, code;
 
-  c->key = p->key;
-  if (c->switching && from != KWI_NO_KEY)
+  if (c->retrying && from != p->hold.key)
+    moved_on (c, p);
+  if (c->switching && c->state.switches >= c->policy.max_switches) {
+    kwi_keyring_leave (c->provider->ring, &p->hold, c->model, c->id, NULL);
+    return give_up (c, KW_ERR_SWITCHES);
+  }
+  why = p->probe ? KW_WHY_PROBE : c->retrying ? KW_WHY_RETRY
+        : c->switching ? KW_WHY_SWITCH : KW_WHY_FIRST;
+  c->hold = p->hold;
+  if (c->switching) {
+    kwi_policy_switched (&c->state);
     kwi_call_tell_switch (c, from, p->seq);
+  }
   c->switching = c->retrying = 0;
   code = build (c);
   if (code != 0)
@@ -132,93 +165,105 @@ send_on (struct kwi_call *c, const struct kwi_pick *p)
   return KWI_STEP_SEND;
 }
 
+/* ---- Waiting ------------------------------------------------------------ */
+
 static enum kwi_step
-wait_step (struct kwi_call *c, int64_t ms, int wake_only)
+begin_wait (struct kwi_call *c, int64_t ms, int wake_only)
 {
   c->wait_ms = ms;
   c->wake_only = wake_only;
   c->wait_pending = 0;
-  if (!wake_only) {
-    c->retrying = 1;
-    if (c->n_attempts > 0)
-      c->attempts[c->n_attempts - 1].waited_ms += ms;
+  c->waiting = 1;
+  c->wait_began = mono_now (c);
+  if (wake_only)
+    kwi_call_tell_busy (c);
+  else
     kwi_call_tell_wait (c, ms);
-  }
   return KWI_STEP_WAIT;
 }
 
-/* Every key is blocked for this model. */
-static enum kwi_step
-none_free (struct kwi_call *c, const struct kwi_pick *p)
+/* Books what was really waited: a cancel or a wake-up may have cut it. */
+static void
+end_wait (struct kwi_call *c)
 {
-  int64_t now = wall_now (c);
-  struct kwi_decision d;
+  int64_t ms = mono_now (c) - c->wait_began;
 
-  /* Parked by short limits only as long as those last: worth a wait. */
-  if (p->limited_ready_ms != KWI_NEVER) {
-    d = kwi_policy_parked (&c->policy, &c->state, p->limited_ready_ms - now,
-                           mono_now (c));
-    if (d.action == KWI_WAIT) {
-      c->key = p->limited_key;
-      c->switching = 0;
-      return wait_step (c, d.wait_ms, 0);
-    }
-    kwi_call_say_given_up (c, &d, now);
-    return finish (c, d.code);
-  }
-  kwi_call_say_exhausted (c, p, now);
-  return finish (c, KW_ERR_EXHAUSTED);
+  if (!c->waiting)
+    return;
+  c->waiting = 0;
+  kwi_policy_waited (&c->state, ms);
+  if (c->n_attempts > 0)
+    c->attempts[c->n_attempts - 1].waited_ms += ms;
 }
 
-/* A retry whose key was parked meanwhile by another call moves on, which is a
- * switch like any other. */
-static int
-moves_on (struct kwi_call *c, const struct kwi_pick *p)
+/* Every key is parked, but one only by a short limit: worth a wait. */
+static enum kwi_step
+wait_for_limited (struct kwi_call *c, const struct kwi_pick *p)
 {
-  if (!c->retrying || p->key == c->key)
-    return 0;
-  c->retrying = 0;
-  c->switching = 1;
-  if (c->state.switches >= c->policy.max_switches)
-    return -1;
-  c->state.switches++;
-  c->state.backoffs = 0;
-  return 0;
+  int64_t now = wall_now (c);
+  struct kwi_decision d
+    = kwi_policy_parked (&c->policy, &c->state, p->limited_ready_ms - now,
+                         mono_now (c));
+
+  /* The words are about that key now, whatever the last answer was. */
+  if (c->hold.key != p->limited_key) {
+    c->hold = (struct kwi_hold) { .key = p->limited_key };
+    c->judgement.outcome = KW_OUTCOME_RATE_LIMIT;
+    memset (c->judgement.reason, 0, sizeof c->judgement.reason);
+    memccpy (c->judgement.reason, "found_before", '\0',
+             sizeof c->judgement.reason);
+  }
+  c->switching = 0;
+  if (d.action == KWI_WAIT) {
+    c->retrying = c->n_attempts > 0;
+    return begin_wait (c, d.wait_ms, 0);
+  }
+  kwi_call_say_given_up (c, &d, now);
+  return finish (c, d.code);
+}
+
+/* Until the probe ends, the deadline does, or another key's time comes. */
+static enum kwi_step
+wait_for_probe (struct kwi_call *c, const struct kwi_pick *p)
+{
+  int64_t ms = kwi_policy_left (&c->state, mono_now (c));
+
+  if (p->ready_ms != KWI_NEVER && p->ready_ms - wall_now (c) < ms)
+    ms = p->ready_ms - wall_now (c);
+  return begin_wait (c, ms > 0 ? ms : 1, 1);
 }
 
 enum kwi_step
 kwi_call_next (struct kwi_call *c)
 {
-  struct kwi_pick p = { .key = c->only_key };
+  struct kwi_pick p = { .hold = { .key = c->only_key } };
+  int64_t now;
 
   if (c->done)
     return KWI_STEP_DONE;
-  if (c->wait_pending)
-    return wait_step (c, c->wait_ms, 0);
-  if (kwi_policy_left (&c->state, mono_now (c)) == 0) {
-    struct kwi_decision d = { .code = KW_ERR_DEADLINE };
-    kwi_call_say_given_up (c, &d, wall_now (c));
-    return finish (c, KW_ERR_DEADLINE);
+  end_wait (c);
+  if (c->wait_pending) {
+    c->retrying = 1;
+    return begin_wait (c, c->wait_ms, 0);
   }
+  if (kwi_policy_left (&c->state, mono_now (c)) == 0)
+    return give_up (c, KW_ERR_DEADLINE);
+  now = wall_now (c);
   if (c->only_key == KWI_NO_KEY)
     kwi_keyring_pick (c->provider->ring, c->model,
-                      c->retrying ? c->key : KWI_NO_KEY, c->id, c->lane,
-                      wall_now (c), &p);
+                      c->retrying ? c->hold.key : KWI_NO_KEY, c->id, c->lane,
+                      now, &p);
   else
     p.seq = atomic_fetch_add (&c->provider->client->seq, KWI_SEQ_STEP) + 1;
   switch (p.picked) {
   case KWI_PICK_KEY:
-    if (moves_on (c, &p) != 0) {
-      struct kwi_decision d = { .code = KW_ERR_SWITCHES };
-      kwi_keyring_leave (c->provider->ring, p.key, c->model, c->id, NULL);
-      kwi_call_say_given_up (c, &d, wall_now (c));
-      return finish (c, KW_ERR_SWITCHES);
-    }
     return send_on (c, &p);
   case KWI_PICK_BUSY:
-    return wait_step (c, kwi_policy_left (&c->state, mono_now (c)), 1);
+    return wait_for_probe (c, &p);
   default:
-    return none_free (c, &p);
+    if (p.limited_ready_ms != KWI_NEVER)
+      return wait_for_limited (c, &p);
+    return finish (c, kwi_call_say_exhausted (c, &p, now));
   }
 }
 
@@ -254,14 +299,27 @@ make_transient (struct kwi_judgement *j, const char *reason)
   memccpy (j->reason, reason, '\0', sizeof j->reason);
 }
 
+/* A provider that echoes the key may do so in a code or a name, too. */
+static void
+redact (const struct kwi_call *c, struct kwi_judgement *j)
+{
+  const struct kwi_secrets *s = c->provider->secrets;
+
+  kwi_secrets_redact (s, j->reason, sizeof j->reason);
+  kwi_secrets_redact (s, j->account, sizeof j->account);
+  kwi_secrets_redact (s, j->model, sizeof j->model);
+}
+
 static void
 judge (struct kwi_call *c)
 {
   struct kwi_judgement *j = &c->judgement;
   struct kwi_stream *s = &c->sink;
 
-  if (s->failed)                /* the stream's own error event said it */
+  if (s->failed) {              /* the stream's own error event said it */
+    redact (c, j);
     return;
+  }
   kwi_instance_classify (c->provider->instance, &c->answer, j);
   if (s->is_stream) {
     if (s->input_tokens >= 0 || s->output_tokens >= 0) {
@@ -272,11 +330,14 @@ judge (struct kwi_call *c)
       make_transient (j, "stream_broken");
     else if (j->outcome == KW_OUTCOME_OK && s->n_events == 0)
       make_transient (j, "stream_empty");
+    else if (j->outcome == KW_OUTCOME_OK && !s->ended)
+      make_transient (j, "stream_broken");
   }
   else if (j->outcome == KW_OUTCOME_OK && c->answer.net != KW_NET_OK)
     make_transient (j, "answer_cut_short");
   else if (j->outcome == KW_OUTCOME_OK && is_nonsense (c, &c->answer))
     make_transient (j, "not_json");
+  redact (c, j);
 }
 
 /* What the last answer parks, whatever the call does next. */
@@ -285,8 +346,9 @@ parks (const struct kwi_call *c)
 {
   switch (c->judgement.outcome) {
   case KW_OUTCOME_DAILY_LIMIT:
-  case KW_OUTCOME_BILLING:
     return 1;
+  case KW_OUTCOME_BILLING:
+    return c->policy.on_billing != KWI_ON_FAIL;
   case KW_OUTCOME_RATE_LIMIT:
     return c->policy.on_rate_limit == KWI_ON_SWITCH;
   case KW_OUTCOME_AUTH:
@@ -310,22 +372,21 @@ default_park_ms (const struct kwi_call *c)
 }
 
 static void
-record_and_report (struct kwi_call *c)
+record_and_report (struct kwi_call *c, struct kwi_effect *ret)
 {
   kw_attempt *a = &c->attempts[c->n_attempts - 1];
   const struct kwi_judgement *j = &c->judgement;
-  struct kwi_effect e;
 
   a->verdict = (int32_t) j->outcome;
   a->http_status = c->answer.status;
   a->took_ms = c->answer.took_ms;
   a->stated_wait_ms = j->wait_ms;
   memcpy (a->reason, j->reason, sizeof a->reason);
-  kwi_keyring_report (c->provider->ring, c->key, c->model, c->id, j, parks (c),
-                      default_park_ms (c), c->answer.received_ms, wall_now (c),
-                      &e);
-  kwi_call_tell_verdict (c, e.seq);
-  kwi_call_tell_effect (c, &e);
+  kwi_keyring_report (c->provider->ring, &c->hold, c->model, c->id, j,
+                      parks (c), default_park_ms (c), c->answer.received_ms,
+                      wall_now (c), ret);
+  kwi_call_tell_verdict (c, ret->seq);
+  kwi_call_tell_effect (c, ret);
 }
 
 /* Bounds that are nobody's verdict; 1: the call is over. */
@@ -333,6 +394,7 @@ static int
 ended_outside (struct kwi_call *c)
 {
   struct kwi_decision d = { .action = KWI_GIVE_UP };
+  struct kwi_effect e;
 
   if (c->answer.cancelled || c->sink.stopped)
     d.code = KW_ERR_CANCELLED;
@@ -345,7 +407,7 @@ ended_outside (struct kwi_call *c)
   memset (&c->judgement, 0, sizeof c->judgement);
   c->judgement.input_tokens = c->judgement.output_tokens = -1;
   make_transient (&c->judgement, kw_error_name (d.code));
-  record_and_report (c);
+  record_and_report (c, &e);
   kwi_call_say_given_up (c, &d, wall_now (c));
   (void) finish (c, d.code);
   return 1;
@@ -353,48 +415,36 @@ ended_outside (struct kwi_call *c)
 
 /* A switch that the bound denies reads better as "all exhausted" when there
  * is nothing left to switch to. */
-static void
-say_switches (struct kwi_call *c, struct kwi_decision *d)
+static int
+say_switches (struct kwi_call *c)
 {
+  struct kwi_decision d = { .code = KW_ERR_SWITCHES };
   struct kwi_pick p;
   int64_t now = wall_now (c);
 
-  /* As call 0, which probes nothing: only a look. */
+  /* As call 0, which takes nothing: only a look. */
   kwi_keyring_pick (c->provider->ring, c->model, KWI_NO_KEY, 0, NULL, now, &p);
-  if (p.picked == KWI_PICK_NONE && p.limited_ready_ms == KWI_NEVER) {
-    d->code = KW_ERR_EXHAUSTED;
-    kwi_call_say_exhausted (c, &p, now);
-  }
-  else
-    kwi_call_say_given_up (c, d, now);
+  if (p.picked == KWI_PICK_NONE && p.limited_ready_ms == KWI_NEVER)
+    return kwi_call_say_exhausted (c, &p, now);
+  kwi_call_say_given_up (c, &d, now);
+  return d.code;
 }
 
-void
-kwi_call_answered (struct kwi_call *c)
+static void
+react (struct kwi_call *c)
 {
   const struct kwi_clock *k = &c->provider->client->clock;
-  struct kwi_decision d;
-
-  if (ended_outside (c))
-    return;
-  judge (c);
-  record_and_report (c);
-  d = kwi_policy_verdict (&c->policy, &c->state, c->judgement.outcome,
+  struct kwi_decision d
+    = kwi_policy_verdict (&c->policy, &c->state, c->judgement.outcome,
                           c->judgement.wait_ms, c->answer.timed_out,
                           mono_now (c), k->random (k->ctx));
-  if (d.action != KWI_ACCEPT && c->sink.started) {
-    d = (struct kwi_decision) { .code = KW_ERR_UNAVAILABLE };
-    kwi_call_say_given_up (c, &d, wall_now (c));
-    (void) finish (c, d.code);
-    return;
-  }
+
   switch (d.action) {
   case KWI_ACCEPT:
-    if (c->sink.is_stream && kwi_stream_end (&c->sink) != 0) {
-      d.code = KW_ERR_CANCELLED;
-      kwi_call_say_given_up (c, &d, wall_now (c));
-    }
-    (void) finish (c, d.code);
+    if (c->sink.is_stream && kwi_stream_end (&c->sink) != 0)
+      (void) give_up (c, KW_ERR_CANCELLED);
+    else
+      (void) finish (c, 0);
     return;
   case KWI_SWITCH:
     c->switching = 1;
@@ -404,8 +454,8 @@ kwi_call_answered (struct kwi_call *c)
     c->wait_ms = d.wait_ms;
     return;
   default:
-    if (d.code == KW_ERR_SWITCHES && c->only_key == KWI_NO_KEY)
-      say_switches (c, &d);
+    if (d.code == KW_ERR_SWITCHES)
+      d.code = say_switches (c);
     else
       kwi_call_say_given_up (c, &d, wall_now (c));
     (void) finish (c, d.code);
@@ -413,20 +463,35 @@ kwi_call_answered (struct kwi_call *c)
 }
 
 void
+kwi_call_answered (struct kwi_call *c)
+{
+  struct kwi_effect e;
+
+  if (ended_outside (c))
+    return;
+  judge (c);
+  record_and_report (c, &e);
+  if (c->judgement.outcome != KW_OUTCOME_OK && c->sink.started)
+    (void) give_up (c, KW_ERR_UNAVAILABLE);
+  else if (c->judgement.outcome != KW_OUTCOME_OK && c->only_key != KWI_NO_KEY)
+    (void) finish (c, kwi_call_say_probe (c, &e, wall_now (c)));
+  else
+    react (c);
+}
+
+void
 kwi_call_cancel (struct kwi_call *c)
 {
-  struct kwi_decision d = { .code = KW_ERR_CANCELLED };
-
   if (c->done)
     return;
-  kwi_call_say_given_up (c, &d, wall_now (c));
-  (void) finish (c, KW_ERR_CANCELLED);
+  end_wait (c);
+  (void) give_up (c, KW_ERR_CANCELLED);
 }
 
 void
 kwi_call_clear (struct kwi_call *c)
 {
-  kwi_keyring_leave (c->provider->ring, c->key, c->model, c->id, c->lane);
+  kwi_keyring_leave (c->provider->ring, &c->hold, c->model, c->id, c->lane);
   kwi_stream_clear (&c->sink);
   kwi_answer_clear (&c->answer);
   kwi_request_clear (&c->request);

@@ -48,12 +48,15 @@ struct kwi_call {
   /* How it stands. */
   struct kwi_policy policy;
   struct kwi_policy_state state;
-  size_t key;                   /* the last attempt's; KWI_NO_KEY         */
+  struct kwi_hold hold;         /* the last attempt's key                 */
   int switching;                /* the next pick is a switch              */
   int retrying;                 /* the next pick is a retry on key        */
   int wake_only;                /* WAIT: ends when woken                  */
   int wait_pending;             /* the last answer is to be followed by one */
+  int waiting;                  /* one is under way                       */
   int64_t wait_ms;
+  int64_t wait_began;           /* monotonic                              */
+  int64_t retry_at_ms;          /* for the error; 0: not known            */
   struct kwi_judgement judgement;
   kw_attempt *attempts;
   size_t n_attempts, attempts_size;
@@ -63,6 +66,9 @@ struct kwi_call {
   int code;
   struct kw_error *err;         /* the caller's, or NULL                  */
 };
+
+/* The name of the last attempt's key. */
+const char *kwi_call_key_name (const struct kwi_call *);
 
 /* Zeroed call with provider, lane, body, path, model, stream, err set by the
  * caller.  deadline_ms 0: the configured one. */
@@ -80,14 +86,15 @@ int kwi_call_run (struct kwi_call *);
 
 /* ---- call-text.c: the words for people ---------------------------------- */
 
-/* All keys are blocked. */
-void kwi_call_say_exhausted (struct kwi_call *, const struct kwi_pick *,
-                             int64_t now_ms);
+/* All keys are blocked; sets the code. */
+int kwi_call_say_exhausted (struct kwi_call *, const struct kwi_pick *,
+                            int64_t now_ms);
+/* A probe of one key failed; returns the code. */
+int kwi_call_say_probe (struct kwi_call *, const struct kwi_effect *,
+                        int64_t now_ms);
 /* The policy gave up after the last answer. */
 void kwi_call_say_given_up (struct kwi_call *, const struct kwi_decision *,
                             int64_t now_ms);
-/* What the provider, or the network, said last; no secret in it. */
-void kwi_call_provider_text (struct kwi_call *, char *buf, size_t size);
 /* Copies the record into err and adds what was tried to its message. */
 void kwi_call_fill_error (struct kwi_call *);
 
@@ -98,5 +105,7 @@ void kwi_call_tell_verdict (struct kwi_call *, uint64_t seq);
 void kwi_call_tell_effect (struct kwi_call *, const struct kwi_effect *);
 void kwi_call_tell_switch (struct kwi_call *, size_t from, uint64_t seq);
 void kwi_call_tell_wait (struct kwi_call *, int64_t wait_ms);
+/* Every key is parked, and one of them is being probed. */
+void kwi_call_tell_busy (struct kwi_call *);
 
 #endif

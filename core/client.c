@@ -152,8 +152,8 @@ check_path (const char *path, struct kw_error *err)
 /* Sets call->body, model and stream from what the caller gave.  *ret_own is
  * the body to free, or NULL. */
 static int
-take_request (struct kwi_call *c, const kw_request *rq, char **ret_own,
-              struct kw_error *err)
+take_request (struct kwi_call *c, const kw_request *rq, int max_tokens,
+              char **ret_own, struct kw_error *err)
 {
   const char *model = rq->model != NULL ? rq->model : c->provider->model;
   int code;
@@ -174,7 +174,7 @@ take_request (struct kwi_call *c, const kw_request *rq, char **ret_own,
                        c->provider->config->name);
     (void) memccpy (c->model, model, '\0', sizeof c->model);
     c->stream = rq->stream != 0;
-    code = kwi_body_make (rq, model, ret_own, &c->body_len, err);
+    code = kwi_body_make (rq, model, max_tokens, ret_own, &c->body_len, err);
     c->body = *ret_own;
     return code;
   }
@@ -186,9 +186,16 @@ take_request (struct kwi_call *c, const kw_request *rq, char **ret_own,
   c->body_len = rq->body_len;
   code = kwi_body_check (rq->body, rq->body_len, c->model, sizeof c->model,
                          &c->stream, err);
-  if (code == 0 && (c->model[0] == '\0' || rq->model != NULL))
+  if (code != 0)
+    return code;
+  if (c->model[0] == '\0')
     (void) memccpy (c->model, model, '\0', sizeof c->model);
-  return code;
+  else if (rq->model != NULL && strcmp (rq->model, c->model) != 0)
+    return kwi_fail (err, KW_ERR_USAGE,
+                     "the request is for model \"%s\", but its body names "
+                     "\"%s\" and goes out unchanged; nothing was sent",
+                     rq->model, c->model);
+  return 0;
 }
 
 /* The whole answer to someone who asked for pieces. */
@@ -236,6 +243,29 @@ clear_error (struct kw_error *err)
   err->message[0] = '\0';
 }
 
+/* Takes a lane and drives the call to its end.  kwi_call_clear is the
+ * caller's, also after a failure. */
+static int
+run (struct kw_client *c, struct kwi_call *call, const kw_request *rq)
+{
+  call->lane = kwi_lane_take (c->transport);
+  if (call->lane == NULL)
+    return kwi_fail (call->err, KW_ERR_MEMORY, "out of memory");
+  call->sink.instance = call->provider->instance;
+  call->sink.on_data = rq->on_data;
+  call->sink.on_text = rq->on_text;
+  call->sink.user = rq->user;
+  kwi_call_begin (call, rq->deadline_ms);
+  return kwi_call_run (call);
+}
+
+static void
+clear (struct kw_client *c, struct kwi_call *call)
+{
+  kwi_call_clear (call);
+  kwi_lane_give (c->transport, call->lane);
+}
+
 int
 kw_chat (kw_client *c, const kw_request *request, kw_reply **ret_reply,
          struct kw_error *err)
@@ -255,23 +285,12 @@ kw_chat (kw_client *c, const kw_request *request, kw_reply **ret_reply,
   call.provider = kwi_client_find (c, rq.provider);
   if (call.provider == NULL)
     return no_such_provider (c, rq.provider, err);
-  code = take_request (&call, &rq, &own, err);
+  code = take_request (&call, &rq, 0, &own, err);
   if (code == 0) {
-    call.lane = kwi_lane_take (c->transport);
-    if (call.lane == NULL)
-      code = kwi_fail (err, KW_ERR_MEMORY, "out of memory");
-  }
-  if (code == 0) {
-    call.sink.instance = call.provider->instance;
-    call.sink.on_data = rq.on_data;
-    call.sink.on_text = rq.on_text;
-    call.sink.user = rq.user;
-    kwi_call_begin (&call, rq.deadline_ms);
-    code = kwi_call_run (&call);
+    code = run (c, &call, &rq);
     if (code == 0)
       code = finish_call (&call, &rq, ret_reply, err);
-    kwi_call_clear (&call);
-    kwi_lane_give (c->transport, call.lane);
+    clear (c, &call);
   }
   free (own);
   return code;
@@ -283,7 +302,7 @@ int
 kw_probe (kw_client *c, const char *provider, const char *key_name,
           struct kw_error *err)
 {
-  struct kwi_call call = { .err = err };
+  struct kwi_call call = { .err = err, .method = "POST", .path = "" };
   kw_request rq = KW_REQUEST_INIT;
   char *own = NULL;
   int code = 0;
@@ -298,23 +317,18 @@ kw_probe (kw_client *c, const char *provider, const char *key_name,
                      call.provider->config->name, key_name);
   call.probe = (kwi_plugin_provider (call.provider->plugin)->caps
                 & KW_CAP_PROBE) != 0;
-  rq.prompt = "ping";
-  call.method = "POST";
-  code = take_request (&call, &rq, &own, err);
-  if (code == 0 && call.probe) {
+  if (call.probe) {
     call.method = "GET";
-    call.path = "";
-    call.body = NULL;
-    call.body_len = 0;
+    (void) memccpy (call.model, call.provider->model, '\0',
+                    sizeof call.model - 1);
   }
-  if (code == 0 && (call.lane = kwi_lane_take (c->transport)) == NULL)
-    code = kwi_fail (err, KW_ERR_MEMORY, "out of memory");
+  else {
+    rq.prompt = "ping";
+    code = take_request (&call, &rq, 1, &own, err);
+  }
   if (code == 0) {
-    call.sink.instance = call.provider->instance;
-    kwi_call_begin (&call, 0);
-    code = kwi_call_run (&call);
-    kwi_call_clear (&call);
-    kwi_lane_give (c->transport, call.lane);
+    code = run (c, &call, &rq);
+    clear (c, &call);
   }
   free (own);
   return code;

@@ -244,6 +244,9 @@ read_file (struct kwi_config *config, const struct kwi_env *env,
     return cannot_read (mistakes, config->path, named_by_env,
                         "it is larger than 1 MB, so it is hardly the file "
                         "that was meant");
+  if (r == KWI_TEXT_NO_FILE)
+    return cannot_read (mistakes, config->path, named_by_env,
+                        KWI_TEXT_NO_FILE_TEXT);
   if (r != 0 && errno == EISDIR)
     return cannot_read (mistakes, config->path, named_by_env,
                         "it is a folder; name the file in it");

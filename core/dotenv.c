@@ -290,6 +290,9 @@ kwi_dotenv_read (const char *path, const char *where,
   if (r == KWI_TEXT_TOO_LARGE)
     kwi_mistake (mistakes, "%s: env_file %s is larger than 16 MB", where,
                  path);
+  else if (r == KWI_TEXT_NO_FILE)
+    kwi_mistake (mistakes, "%s: cannot read env_file %s: %s", where, path,
+                 KWI_TEXT_NO_FILE_TEXT);
   else if (r == KWI_TEXT_ERRNO && errno != ENOENT)
     kwi_mistake (mistakes, "%s: cannot read env_file %s: %s", where, path,
                  strerror (errno));

@@ -9,20 +9,23 @@
 #include <keywheel/keywheel.h>
 
 #include "fail.h"
+#include "values.h"
 
-/* Cuts s so that no UTF-8 character is left half, and keeps a line a line. */
-static void
-clean_line (char *s)
+void
+kwi_clean_line (char *s)
 {
-  size_t n = strlen (s), k = n;
+  size_t len = strlen (s), i = 0;
 
-  while (k > 0 && n - k < 4 && ((unsigned char) s[k - 1] & 0xc0) == 0x80)
-    k--;
-  if (k > 0 && (unsigned char) s[k - 1] >= 0xc0) {
-    unsigned char lead = (unsigned char) s[k - 1];
-    size_t want = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-    if (n - (k - 1) < want)
-      s[k - 1] = '\0';
+  for (;;) {
+    i += kwi_utf8_valid (s + i, len - i);
+    if (i == len)
+      break;
+    /* Cut by a buffer's end, or never UTF-8. */
+    if (len - i < 4 && (unsigned char) s[i] >= 0xc0) {
+      s[i] = '\0';
+      break;
+    }
+    s[i++] = '?';
   }
   for (; *s != '\0'; s++)
     if ((unsigned char) *s < ' ' || *s == 0x7f)
@@ -42,7 +45,7 @@ kwi_fail (struct kw_error *err, int code, const char *fmt, ...)
   va_start (ap, fmt);
   (void) vsnprintf (err->message, sizeof err->message, fmt, ap);
   va_end (ap);
-  clean_line (err->message);
+  kwi_clean_line (err->message);
   return code;
 }
 

@@ -14,6 +14,10 @@ struct kw_error;
 int kwi_fail (struct kw_error *err, int code, const char *fmt, ...)
   __attribute__ ((__format__ (__printf__, 3, 4)));
 
+/* Makes s one line of UTF-8: control characters and bytes that are none become
+ * '?', a character cut at the end goes. */
+void kwi_clean_line (char *s);
+
 /* Writes a duration for people: "7m12s", "1.5s", "250ms", "2h22m13s".
  * Rounded up to what is shown; returns buf. */
 const char *kwi_duration_text (int64_t ms, char *buf, size_t size);

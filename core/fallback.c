@@ -113,9 +113,12 @@ scope_without_account (uint32_t scope)
 static uint32_t
 settle_scope (uint32_t scope, uint32_t outcome, int has_account)
 {
-  /* A switch that parks nothing would come back to the same key at once. */
+  /* What the policy may switch on has to park something: a switch that parks
+   * nothing would come back to the same key at once, and for ever. */
   int must_park = outcome == KW_OUTCOME_DAILY_LIMIT ||
-                  outcome == KW_OUTCOME_BILLING;
+                  outcome == KW_OUTCOME_BILLING ||
+                  outcome == KW_OUTCOME_RATE_LIMIT ||
+                  outcome == KW_OUTCOME_AUTH;
 
   if (outcome == KW_OUTCOME_OK)
     return KW_SCOPE_REQUEST;    /* there is nothing to park */

@@ -33,6 +33,9 @@
 /* Names and settings, not answers: far more than a plugin has a use for. */
 #define MAX_INTERNED ((size_t) 1 << 20)
 
+/* Log lines that one call into a plugin may leave. */
+enum { MAX_LINES = 16 };
+
 /* A bucket of 1.0; no plugin has a shorter one. */
 #define LEAST_BUCKET 96
 
@@ -73,6 +76,37 @@ copy_line (char *dst, size_t size, const char *src)
   dst[n] = '\0';
 }
 
+struct kwi_line {
+  struct kwi_line *next;
+  struct kw_instance *in;
+  uint32_t level;
+  char text[];
+};
+
+/* Bounded: a plugin in a loop is dropped, not the program. */
+static void
+queue_line (struct kwi_frame *f, struct kw_instance *in, uint32_t level,
+            const char *text)
+{
+  struct kwi_line **end = &f->lines, *l = NULL;
+  size_t size = strlen (text) + 1;
+
+  if (f->n_lines < MAX_LINES)
+    l = malloc (sizeof *l + size);
+  if (l == NULL) {
+    f->n_dropped++;
+    return;
+  }
+  l->next = NULL;
+  l->in = in;
+  l->level = level;
+  memcpy (l->text, text, size);
+  while (*end != NULL)
+    end = &(*end)->next;
+  *end = l;
+  f->n_lines++;
+}
+
 static void
 log_line (struct kw_instance *in, uint32_t level, const char *msg)
 {
@@ -80,9 +114,29 @@ log_line (struct kw_instance *in, uint32_t level, const char *msg)
 
   if (in->hooks.log == NULL)
     return;
+  if (level > KW_LOG_DEBUG)
+    level = KW_LOG_DEBUG;
   copy_line (line, sizeof line, msg);
-  in->hooks.log (in->hooks.user, level <= KW_LOG_DEBUG ? level : KW_LOG_DEBUG,
-                 line);
+  if (current != NULL)
+    queue_line (current, in, level, line);      /* its locks are held */
+  else
+    in->hooks.log (in->hooks.user, level, line);
+}
+
+void
+kwi_host_deliver (struct kwi_frame *f)
+{
+  while (f->lines != NULL) {
+    struct kwi_line *l = f->lines;
+    f->lines = l->next;
+    log_line (l->in, l->level, l->text);
+    free (l);
+  }
+  if (f->n_dropped > 0)
+    kwi_host_log (f->in, KW_LOG_WARN, "plugin \"%s\": more lines dropped (%u); "
+                  "one call may log %d", f->in->provider->name, f->n_dropped,
+                  MAX_LINES);
+  f->n_lines = f->n_dropped = 0;
 }
 
 void

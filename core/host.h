@@ -14,6 +14,7 @@ struct kw_provider;
 struct kw_request;
 struct kw_response;
 struct kwi_interned;
+struct kwi_line;
 
 /* What a plugin sees as an opaque pointer. */
 struct kw_instance {
@@ -43,11 +44,16 @@ struct kwi_frame {
   const struct kw_response *response; /* CLASSIFY, and the next two       */
   struct kwi_answer *answer;
   struct kwi_judgement *judgement;
+  struct kwi_line *lines;       /* logged during the call, in order       */
+  unsigned n_lines, n_dropped;
   char said[512];               /* host->error's text; "": none           */
 };
 
 void kwi_host_enter (struct kwi_frame *);
 void kwi_host_leave (struct kwi_frame *);
+/* Hands on what was logged during the call.  Behind kwi_host_leave, with every
+ * lock of the call released: whoever hears of it may come back into the core. */
+void kwi_host_deliver (struct kwi_frame *);
 
 /* The one table, with 16 NULL slots behind it. */
 const struct kw_host *kwi_host_table (void);

@@ -54,6 +54,7 @@ end_setup (struct kw_instance *in, struct kwi_frame *f)
   in->in_setup = 0;
   kwi_plugin_unlock (in->plugin);
   pthread_rwlock_unlock (&in->setup);
+  kwi_host_deliver (f);
 }
 
 /* [hot].  A model that this host does not know is served as the safest. */
@@ -92,6 +93,7 @@ end_hot (struct kw_instance *in, struct kwi_frame *f)
     break;
   }
   pthread_rwlock_unlock (&in->setup);
+  kwi_host_deliver (f);
 }
 
 /* ---- Life ---------------------------------------------------------------- */

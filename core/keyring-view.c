@@ -20,9 +20,7 @@ collect_fact (void *user, struct kwi_fact *f)
   struct kwi_ring_view *v = c->view;
   struct kwi_fact_view *fv;
 
-  if (f->until_ms == 0
-      || (f->subject != c->key->subject && f->subject != c->key->account
-          && f->subject != c->ring->provider))
+  if (f->until_ms == 0)
     return;
   if (v->n_facts == v->facts_size) {
     size_t size = v->facts_size == 0 ? 8 : v->facts_size * 2;
@@ -49,6 +47,7 @@ view_key (struct collect *c, struct kwi_key_view *kv, const char *model)
   const struct ring_key *k = c->key;
   const char *account = kwi_store_subject_name (c->ring->store, k->account);
   uint32_t subjects[3] = { k->subject, k->account, c->ring->provider };
+  int i;
 
   memcpy (kv->name, k->name, sizeof kv->name);
   memcpy (kv->fingerprint, k->fingerprint, sizeof kv->fingerprint);
@@ -58,9 +57,9 @@ view_key (struct collect *c, struct kwi_key_view *kv, const char *model)
   kv->requests = k->requests;
   kv->tokens = k->tokens;
   kv->look = kwi_limits_look (c->ring->store, subjects, 3, model, c->now_ms);
-  kv->look.fact = NULL;
   kv->first_fact = c->view->n_facts;
-  kwi_store_each (c->ring->store, collect_fact, c);
+  for (i = 0; i < 3; i++)
+    kwi_store_each (c->ring->store, subjects[i], collect_fact, c);
   kv->n_facts = c->view->n_facts - kv->first_fact;
 }
 

@@ -22,7 +22,7 @@ kwi_keyring_new (atomic_uint_fast64_t *seq, void (*wake) (struct kwi_lane *))
   (void) pthread_mutex_init (&r->lock, NULL);
   r->store = kwi_store_new ();
   if (r->store != NULL)
-    r->provider = kwi_store_subject (r->store, "provider", 1);
+    r->provider = kwi_store_subject (r->store, "provider");
   if (r->provider == 0) {
     kwi_keyring_free (r);
     return NULL;
@@ -63,7 +63,7 @@ kwi_keyring_add (struct kwi_keyring *r, const char *name,
   memccpy (k->fingerprint, fingerprint, '\0', sizeof k->fingerprint - 1);
   if (snprintf (subject, sizeof subject, "key:%s", k->fingerprint) < 0)
     return -1;
-  k->subject = kwi_store_subject (r->store, subject, 1);
+  k->subject = kwi_store_subject (r->store, subject);
   if (k->subject == 0)
     return -1;
   r->n++;
@@ -159,10 +159,9 @@ note_blocked (struct kwi_pick *p, size_t key, const struct kwi_look *look)
     p->picked = KWI_PICK_BUSY;
     return;
   }
-  if (look->ready_ms < p->ready_ms || p->key == KWI_NO_KEY) {
+  if (look->ready_ms < p->ready_ms || p->ready_key == KWI_NO_KEY) {
     p->ready_ms = look->ready_ms;
-    p->until_ms = look->until_ms;
-    p->key = key;
+    p->ready_key = key;
   }
   if (look->verdict == KW_OUTCOME_RATE_LIMIT
       && look->ready_ms < p->limited_ready_ms) {
@@ -182,14 +181,14 @@ try_key (struct kwi_keyring *r, size_t key, const char *model, uint64_t call,
     note_blocked (p, key, &look);
     return 0;
   }
-  p->probe = look.standing == KWI_HALF_OPEN;
-  if (p->probe) {
-    uint32_t subjects[3];
-    subjects_of (r, &r->keys[key], subjects);
-    kwi_limits_probe (r->store, subjects, 3, model, call, now_ms);
-  }
   p->picked = KWI_PICK_KEY;
-  p->key = key;
+  p->probe = look.standing == KWI_HALF_OPEN;
+  p->hold.key = key;
+  subjects_of (r, &r->keys[key], p->hold.subjects);
+  if (call == 0)                /* only a look */
+    return 1;
+  if (p->probe)
+    kwi_limits_probe (r->store, p->hold.subjects, 3, model, call, now_ms);
   r->current = key;
   return 1;
 }
@@ -200,8 +199,11 @@ pick_locked (struct kwi_keyring *r, const char *model, size_t prefer,
 {
   size_t i;
 
-  if (prefer < r->n && try_key (r, prefer, model, call, now_ms, p))
-    return;
+  if (prefer < r->n) {
+    if (try_key (r, prefer, model, call, now_ms, p))
+      return;
+    p->prefer_verdict = look_at (r, prefer, model, now_ms).verdict;
+  }
   for (i = 0; i < r->n; i++)
     if (i != prefer && try_key (r, i, model, call, now_ms, p))
       return;
@@ -214,17 +216,18 @@ kwi_keyring_pick (struct kwi_keyring *r, const char *model, size_t prefer,
 {
   *ret = (struct kwi_pick) {
     .picked = KWI_PICK_NONE,
-    .key = KWI_NO_KEY,
+    .hold = { .key = KWI_NO_KEY },
+    .ready_key = KWI_NO_KEY,
     .ready_ms = KWI_NEVER,
-    .until_ms = KWI_NEVER,
+    .limited_key = KWI_NO_KEY,
     .limited_ready_ms = KWI_NEVER,
   };
   (void) pthread_mutex_lock (&r->lock);
   if (lane != NULL)
     stop_waiting (r, lane);
   pick_locked (r, model, prefer, call, now_ms, ret);
-  if (ret->picked == KWI_PICK_BUSY
-      && (lane == NULL || start_waiting (r, lane) != 0))
+  if (ret->picked == KWI_PICK_BUSY && lane != NULL
+      && start_waiting (r, lane) != 0)
     ret->picked = KWI_PICK_NONE;
   ret->seq = atomic_fetch_add (r->seq, KWI_SEQ_STEP) + 1;
   (void) pthread_mutex_unlock (&r->lock);
@@ -242,7 +245,7 @@ learn_account (struct kwi_keyring *r, struct ring_key *k, const char *account,
 
   if (account[0] == '\0' || n < 0 || (size_t) n >= sizeof subject)
     return;
-  id = kwi_store_subject (r->store, subject, 1);
+  id = kwi_store_subject (r->store, subject);
   if (id == 0 || id == k->account)
     return;
   k->account = id;
@@ -278,13 +281,17 @@ scope_subject (const struct kwi_keyring *r, const struct ring_key *k,
   }
 }
 
+/* Without room for one model more it is every model's: parking too much is a
+ * detour, too little a loop. */
 static uint32_t
 scope_model (struct kwi_keyring *r, uint32_t scope, const char *model)
 {
-  if (scope == KW_SCOPE_KEY || scope == KW_SCOPE_ACCOUNT
-      || scope == KW_SCOPE_PROVIDER)
-    return KWI_EVERY_MODEL;
-  return kwi_store_model (r->store, model, 1);
+  uint32_t m = 0;
+
+  if (scope != KW_SCOPE_KEY && scope != KW_SCOPE_ACCOUNT
+      && scope != KW_SCOPE_PROVIDER)
+    m = kwi_store_model (r->store, model);
+  return m != 0 ? m : KWI_EVERY_MODEL;
 }
 
 /* Which allowance ran out: the bucket that counted this request; else the
@@ -309,20 +316,53 @@ park (struct kwi_keyring *r, const struct ring_key *k, const char *model,
 {
   uint32_t subject = scope_subject (r, k, j->scope);
   uint32_t m = scope_model (r, j->scope, model);
+  int64_t until_ms = e->park_ms == KWI_NEVER ? KWI_NEVER : now_ms + e->park_ms;
   const char *dimension = dimension_of (j);
 
-  if (subject == 0 || m == 0)
+  if (subject == 0)
     return;
-  e->account_wide = subject == k->account;
   e->newly_parked = kwi_limits_block (r->store, subject, m, dimension,
-                                      j->outcome, e->until_ms, now_ms) > 0;
+                                      j->outcome, until_ms, now_ms) > 0;
   /* A model inside another (an agent's) ran out: both are parked, the one
    * asked for so that it is not asked again on this key. */
   if (m != KWI_EVERY_MODEL && j->model[0] != '\0'
       && strcmp (j->model, model) != 0)
     (void) kwi_limits_block (r->store, subject,
-                             kwi_store_model (r->store, j->model, 1),
-                             dimension, j->outcome, e->until_ms, now_ms);
+                             scope_model (r, j->scope, j->model), dimension,
+                             j->outcome, until_ms, now_ms);
+}
+
+/* How long a verdict parks.  Never less than a moment: a limit that is over at
+ * once would send a switch back to the key it left. */
+static int64_t
+park_ms (const struct kwi_judgement *j, int64_t default_park_ms,
+         int64_t received_ms, int64_t now_ms)
+{
+  const int64_t least_ms = 1000;
+  int64_t ms = j->wait_ms >= 0 ? j->wait_ms : default_park_ms;
+
+  if (ms < 0)
+    return KWI_NEVER;
+  ms -= now_ms - received_ms;
+  return ms > least_ms ? ms : least_ms;
+}
+
+/* The buckets of a model that nobody has met a limit on are kept as long as
+ * there is plenty of room: whoever calls names the models. */
+static void
+note_buckets (struct kwi_keyring *r, const struct ring_key *k,
+              const char *model, const struct kwi_judgement *j,
+              int64_t received_ms)
+{
+  uint32_t i;
+
+  for (i = 0; i < j->n_buckets; i++) {
+    const struct kwi_bucket *b = &j->bucket[i];
+    uint32_t m = scope_model (r, b->scope, model);
+    if (m < KWI_STORE_MODELS / 4)
+      (void) kwi_limits_bucket (r->store, scope_subject (r, k, b->scope), m, b,
+                                received_ms);
+  }
 }
 
 static void
@@ -338,32 +378,24 @@ count_answer (struct ring_key *k, const struct kwi_judgement *j)
 }
 
 void
-kwi_keyring_report (struct kwi_keyring *r, size_t key, const char *model,
-                    uint64_t call, const struct kwi_judgement *j, int parks,
+kwi_keyring_report (struct kwi_keyring *r, const struct kwi_hold *hold,
+                    const char *model, uint64_t call,
+                    const struct kwi_judgement *j, int parks,
                     int64_t default_park_ms, int64_t received_ms,
                     int64_t now_ms, struct kwi_effect *ret)
 {
-  struct ring_key *k = &r->keys[key];
-  uint32_t subjects[3], i;
+  struct ring_key *k = &r->keys[hold->key];
 
-  *ret = (struct kwi_effect) { .until_ms = KWI_NEVER };
-  if (j->wait_ms >= 0)
-    ret->until_ms = received_ms + j->wait_ms;
-  else if (default_park_ms >= 0)
-    ret->until_ms = received_ms + default_park_ms;
-
+  *ret = (struct kwi_effect) {
+    .park_ms = park_ms (j, default_park_ms, received_ms, now_ms)
+  };
   (void) pthread_mutex_lock (&r->lock);
   learn_account (r, k, j->account, ret);
-  for (i = 0; i < j->n_buckets; i++) {
-    const struct kwi_bucket *b = &j->bucket[i];
-    (void) kwi_limits_bucket (r->store, scope_subject (r, k, b->scope),
-                              scope_model (r, b->scope, model), b, received_ms);
-  }
+  note_buckets (r, k, model, j, received_ms);
   if (parks)
     park (r, k, model, j, now_ms, ret);
-  subjects_of (r, k, subjects);
-  ret->revived = kwi_limits_probe_end (r->store, subjects, 3, model, call,
-                                       j->outcome == KW_OUTCOME_OK);
+  ret->revived = kwi_limits_probe_end (r->store, hold->subjects, 3, model,
+                                       call, j->outcome == KW_OUTCOME_OK);
   count_answer (k, j);
   wake_waiters (r);
   ret->seq = atomic_fetch_add (r->seq, KWI_SEQ_STEP) + 1;
@@ -371,17 +403,14 @@ kwi_keyring_report (struct kwi_keyring *r, size_t key, const char *model,
 }
 
 void
-kwi_keyring_leave (struct kwi_keyring *r, size_t key, const char *model,
-                   uint64_t call, struct kwi_lane *lane)
+kwi_keyring_leave (struct kwi_keyring *r, const struct kwi_hold *hold,
+                   const char *model, uint64_t call, struct kwi_lane *lane)
 {
-  uint32_t subjects[3];
-
   (void) pthread_mutex_lock (&r->lock);
   if (lane != NULL)
     stop_waiting (r, lane);
-  if (key < r->n) {
-    subjects_of (r, &r->keys[key], subjects);
-    (void) kwi_limits_probe_end (r->store, subjects, 3, model, call, 0);
+  if (hold->key < r->n) {
+    (void) kwi_limits_probe_end (r->store, hold->subjects, 3, model, call, 0);
     wake_waiters (r);
   }
   (void) pthread_mutex_unlock (&r->lock);
@@ -390,23 +419,21 @@ kwi_keyring_leave (struct kwi_keyring *r, size_t key, const char *model,
 void
 kwi_keyring_reset (struct kwi_keyring *r, size_t key)
 {
-  uint32_t subjects[3];
-  size_t i, end = key < r->n ? key + 1 : r->n;
-  int s;
+  size_t i = key < r->n ? key : 0, end = key < r->n ? key + 1 : r->n;
 
   (void) pthread_mutex_lock (&r->lock);
-  for (i = key < r->n ? key : 0; i < end; i++) {
-    subjects_of (r, &r->keys[i], subjects);
-    for (s = 0; s < 3; s++)
-      (void) kwi_limits_forget (r->store, subjects[s]);
+  for (; i < end; i++) {
+    (void) kwi_limits_forget (r->store, r->keys[i].subject);
+    (void) kwi_limits_forget (r->store, r->keys[i].account);
   }
+  (void) kwi_limits_forget (r->store, r->provider);
   wake_waiters (r);
   (void) pthread_mutex_unlock (&r->lock);
 }
 
 int64_t
 kwi_keyring_next_ready (struct kwi_keyring *r, const char *model,
-                        int64_t tokens, int64_t now_ms)
+                        int64_t now_ms)
 {
   int64_t earliest = KWI_NEVER;
   size_t i;
@@ -414,10 +441,8 @@ kwi_keyring_next_ready (struct kwi_keyring *r, const char *model,
   (void) pthread_mutex_lock (&r->lock);
   for (i = 0; i < r->n && earliest > now_ms; i++) {
     struct kwi_look look = look_at (r, i, model, now_ms);
-    int64_t at = now_ms;
+    int64_t at = look.standing == KWI_BLOCKED ? look.ready_ms : now_ms;
 
-    if (look.standing == KWI_BLOCKED)
-      at = tokens > 0 ? kwi_limits_fits_at (look.fact, tokens) : look.ready_ms;
     if (at < earliest)
       earliest = at;
   }

@@ -40,24 +40,35 @@ enum kwi_picked {
   KWI_PICK_NONE                 /* all blocked                            */
 };
 
+/* A key as it was picked; subjects are the keyring's own: an answer may name
+ * another account than the one that was probed. */
+struct kwi_hold {
+  size_t key;                   /* KWI_NO_KEY: none                       */
+  uint32_t subjects[3];
+  uint32_t _reserved;
+};
+
 struct kwi_pick {
   enum kwi_picked picked;
   int probe;                    /* KEY: 1, this call probes it            */
-  size_t key;                   /* KEY; NONE: the one that is ready first */
+  struct kwi_hold hold;         /* KEY                                    */
   uint64_t seq;
-  int64_t ready_ms;             /* NONE: the earliest; KWI_NEVER          */
-  int64_t until_ms;             /* NONE: the same, as the provider named it */
-  int64_t limited_ready_ms;     /* NONE: the earliest of those parked by a
-                                   RATE_LIMIT; KWI_NEVER if none is       */
-  size_t limited_key;
-  size_t n_by_verdict[8];       /* NONE: keys by what blocks them         */
+  /* What was found on the way, but for a KEY. */
+  size_t ready_key;             /* the first to come back                 */
+  int64_t ready_ms;             /* when; KWI_NEVER                        */
+  size_t limited_key;           /* the same of those that a RATE_LIMIT parked */
+  int64_t limited_ready_ms;
+  uint32_t prefer_verdict;      /* what parked the preferred key; 0       */
+  uint32_t _reserved;
+  size_t n_by_verdict[8];       /* keys by what blocks them               */
 };
 
 #define KWI_NO_KEY SIZE_MAX
 
 /* The key on which call's next attempt goes out: prefer (a retry stays on its
  * key) if that is free, else the first in order that is; one whose reset has
- * passed is probed by one call at a time.  lane: to be woken, may be NULL. */
+ * passed is probed by one call at a time.  lane: to be woken; NULL with call 0:
+ * only a look. */
 void kwi_keyring_pick (struct kwi_keyring *, const char *model, size_t prefer,
                        uint64_t call, struct kwi_lane *lane, int64_t now_ms,
                        struct kwi_pick *ret);
@@ -65,31 +76,33 @@ void kwi_keyring_pick (struct kwi_keyring *, const char *model, size_t prefer,
 /* What an answer on key is worth.  park: whether its verdict parks its scope
  * (the policy's choice for RATE_LIMIT and AUTH). */
 struct kwi_effect {
-  uint64_t seq;
+  uint64_t seq;                 /* verdict; + 1 account, + 2 parked, + 3 revived */
   int newly_parked;             /* it was not before: tell of it once     */
   int revived;                  /* facts that this probe freed            */
   int account_learnt;
-  int account_wide;             /* what was parked is the account's       */
-  int64_t until_ms;             /* parked until; KWI_NEVER                */
+  int _reserved;
+  int64_t park_ms;              /* how long from now; KWI_NEVER           */
   char siblings[128];           /* other keys of the account, by name     */
 };
-void kwi_keyring_report (struct kwi_keyring *, size_t key, const char *model,
-                         uint64_t call, const struct kwi_judgement *,
-                         int park, int64_t default_park_ms,
-                         int64_t received_ms, int64_t now_ms,
-                         struct kwi_effect *ret);
+void kwi_keyring_report (struct kwi_keyring *, const struct kwi_hold *,
+                         const char *model, uint64_t call,
+                         const struct kwi_judgement *, int park,
+                         int64_t default_park_ms, int64_t received_ms,
+                         int64_t now_ms, struct kwi_effect *ret);
 
-/* The call is over: a probe it held is given back, its lane waits no more. */
-void kwi_keyring_leave (struct kwi_keyring *, size_t key, const char *model,
-                        uint64_t call, struct kwi_lane *lane);
+/* The call is over, or goes to another key: a probe it held is given back, its
+ * lane waits no more. */
+void kwi_keyring_leave (struct kwi_keyring *, const struct kwi_hold *,
+                        const char *model, uint64_t call,
+                        struct kwi_lane *lane);
 
 /* Forgets what blocks a key (and its account); key == count: every key. */
 void kwi_keyring_reset (struct kwi_keyring *, size_t key);
 
-/* When a request of that size for model finds a key: KWI_NEVER, or a time at
- * or before now_ms. */
+/* When a request for model finds a key: KWI_NEVER, or a time at or before
+ * now_ms. */
 int64_t kwi_keyring_next_ready (struct kwi_keyring *, const char *model,
-                                int64_t tokens, int64_t now_ms);
+                                int64_t now_ms);
 
 /* ---- For status.c: a copy taken under the lock ------------------------- */
 
@@ -98,7 +111,7 @@ struct kwi_key_view {
   char fingerprint[17];
   char account[64];
   char _reserved[7];
-  struct kwi_look look;         /* for the configured model; fact NULL    */
+  struct kwi_look look;         /* for the configured model               */
   uint64_t requests, tokens;
   size_t first_fact, n_facts;   /* into facts: those that block now       */
 };

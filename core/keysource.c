@@ -36,6 +36,8 @@ kwi_keysource_file (const char *path, struct kwi_text *ret, char *why,
     return -1;
   if (r == KWI_TEXT_TOO_LARGE)
     return because (why, size, "larger than 64 KB, so it is no key");
+  if (r == KWI_TEXT_NO_FILE)
+    return because (why, size, KWI_TEXT_NO_FILE_TEXT);
   return because (why, size, strerror (errno));
 }
 

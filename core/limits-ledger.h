@@ -25,19 +25,18 @@ struct kwi_look {
   enum kwi_standing standing;
   uint32_t verdict;             /* KW_OUTCOME_* of what blocks longest    */
   int64_t ready_ms;             /* BLOCKED: when it half-opens; KWI_NEVER */
-  int64_t until_ms;             /* the same as the provider named it      */
-  const struct kwi_fact *fact;  /* what blocks longest; NULL if FREE      */
 };
 
 /* subjects: n numbers of the store, 0 ones are passed over.  model: its name;
  * one that the store has never heard of has no facts of its own. */
-struct kwi_look kwi_limits_look (const struct kwi_store *,
+struct kwi_look kwi_limits_look (struct kwi_store *,
                                  const uint32_t *subjects, int n,
                                  const char *model, int64_t now_ms);
 
-/* Blocks until_ms (KWI_NEVER: no reset known), unless it is blocked longer
- * already.  Ends a probe.  1: it was not blocked before now; 0: it was; -1: no
- * memory.  Resets that fall together are staggered, never early. */
+/* Blocks until_ms (KWI_NEVER: no reset known), unless a later time is known
+ * already.  1: it was not blocked before now; 0: it was; -1: no memory.
+ * Resets that fall together are staggered, never early.  A clock that is set
+ * back makes no block longer than it was stated. */
 int kwi_limits_block (struct kwi_store *, uint32_t subject, uint32_t model,
                       const char *dimension, uint32_t verdict,
                       int64_t until_ms, int64_t now_ms);
@@ -56,10 +55,5 @@ int kwi_limits_probe_end (struct kwi_store *, const uint32_t *subjects, int n,
 
 /* Unblocks everything of a subject, every model.  Returns how many facts. */
 int kwi_limits_forget (struct kwi_store *, uint32_t subject);
-
-/* When a request of that many tokens passes a blocked fact: by its bucket's
- * arithmetic where that is known, else until_ms.  KWI_NEVER: larger than the
- * limit, or no reset known.  tokens 0: any size, until_ms. */
-int64_t kwi_limits_fits_at (const struct kwi_fact *, int64_t tokens);
 
 #endif

@@ -9,13 +9,19 @@
 
 /* Keys that were exhausted together come back together (a shared midnight);
  * spread them so that the provider does not get all probes in one moment. */
-enum { STAGGER_MS = 250, STAGGER_SLOTS = 20, TOGETHER_MS = 1000 };
+enum { STAGGER_MS = 250, STAGGER_SLOTS = 20 };
 
 static enum kwi_standing
-fact_standing (const struct kwi_fact *f, int64_t now_ms)
+fact_standing (struct kwi_fact *f, int64_t now_ms)
 {
   if (f->until_ms == 0)
     return KWI_FREE;
+  if (f->until_ms != KWI_NEVER && f->until_ms - now_ms > f->span_ms) {
+    /* The clock was set back. */
+    int64_t stagger = f->ready_ms - f->until_ms;
+    f->until_ms = now_ms + f->span_ms;
+    f->ready_ms = f->until_ms + stagger;
+  }
   if (now_ms < f->ready_ms)
     return KWI_BLOCKED;
   return f->probe != 0 ? KWI_PROBED : KWI_HALF_OPEN;
@@ -23,12 +29,11 @@ fact_standing (const struct kwi_fact *f, int64_t now_ms)
 
 /* Calls each for every fact of the subjects, for model and for every model. */
 static void
-each_fact (const struct kwi_store *s, const uint32_t *subjects, int n,
+each_fact (struct kwi_store *s, const uint32_t *subjects, int n,
            const char *model,
            void (*each) (void *user, struct kwi_fact *), void *user)
 {
-  /* Looking up creates nothing, so the store does not change. */
-  uint32_t m = kwi_store_model ((struct kwi_store *) (uintptr_t) s, model, 0);
+  uint32_t m = kwi_store_find_model (s, model);
   int i;
 
   for (i = 0; i < n; i++) {
@@ -58,17 +63,12 @@ look_at (void *user, struct kwi_fact *f)
     return;
   if (standing == st->look.standing && f->ready_ms <= st->look.ready_ms)
     return;
-  st->look = (struct kwi_look) {
-    .standing = standing,
-    .verdict = f->verdict,
-    .ready_ms = f->ready_ms,
-    .until_ms = f->until_ms,
-    .fact = f,
-  };
+  st->look = (struct kwi_look) { .standing = standing, .verdict = f->verdict,
+                                 .ready_ms = f->ready_ms };
 }
 
 struct kwi_look
-kwi_limits_look (const struct kwi_store *s, const uint32_t *subjects, int n,
+kwi_limits_look (struct kwi_store *s, const uint32_t *subjects, int n,
                  const char *model, int64_t now_ms)
 {
   struct look_state st = { .now_ms = now_ms };
@@ -77,44 +77,32 @@ kwi_limits_look (const struct kwi_store *s, const uint32_t *subjects, int n,
   return st.look;
 }
 
-struct together {
-  int64_t until_ms;
-  uint32_t subject;
-  int n;
-};
-
-static void
-count_together (void *user, struct kwi_fact *f)
-{
-  struct together *t = user;
-  int64_t apart = f->until_ms > t->until_ms ? f->until_ms - t->until_ms
-                                            : t->until_ms - f->until_ms;
-
-  if (f->until_ms != 0 && f->subject != t->subject && apart < TOGETHER_MS)
-    t->n++;
-}
-
 int
 kwi_limits_block (struct kwi_store *s, uint32_t subject, uint32_t model,
                   const char *dimension, uint32_t verdict, int64_t until_ms,
                   int64_t now_ms)
 {
   struct kwi_fact *f = kwi_store_get (s, subject, model, dimension);
-  struct together t = { .until_ms = until_ms, .subject = subject };
+  int64_t stagger;
   int newly;
 
   if (f == NULL)
     return -1;
   newly = fact_standing (f, now_ms) != KWI_BLOCKED;
-  f->probe = 0;
-  if (!newly && until_ms <= f->until_ms)
+  if (until_ms <= f->until_ms)
     return 0;
-  f->until_ms = f->ready_ms = until_ms;
+  if (until_ms == KWI_NEVER)
+    stagger = 0;
+  else if (newly)
+    stagger = (int64_t) (kwi_store_count_at (s, until_ms) % STAGGER_SLOTS)
+              * STAGGER_MS;
+  else
+    stagger = f->ready_ms - f->until_ms;
+  f->probe = 0;
   f->verdict = verdict;
-  if (until_ms != KWI_NEVER) {
-    kwi_store_each (s, count_together, &t);
-    f->ready_ms += (int64_t) (t.n % STAGGER_SLOTS) * STAGGER_MS;
-  }
+  f->until_ms = until_ms;
+  f->ready_ms = until_ms + stagger;
+  f->span_ms = until_ms - now_ms;
   return newly;
 }
 
@@ -186,51 +174,24 @@ kwi_limits_probe_end (struct kwi_store *s, const uint32_t *subjects, int n,
   return st.freed;
 }
 
-struct forget_state {
-  uint32_t subject;
-  int n;
-};
-
 static void
 forget_one (void *user, struct kwi_fact *f)
 {
-  struct forget_state *st = user;
+  int *n = user;
 
-  if (f->subject != st->subject || f->until_ms == 0)
+  if (f->until_ms == 0)
     return;
   f->until_ms = f->ready_ms = 0;
   f->verdict = 0;
   f->probe = 0;
-  st->n++;
+  ++*n;
 }
 
 int
 kwi_limits_forget (struct kwi_store *s, uint32_t subject)
 {
-  struct forget_state st = { .subject = subject };
+  int n = 0;
 
-  kwi_store_each (s, forget_one, &st);
-  return st.n;
-}
-
-int64_t
-kwi_limits_fits_at (const struct kwi_fact *f, int64_t tokens)
-{
-  const uint32_t all = KW_HAVE_LIMIT | KW_HAVE_USED | KW_HAVE_WINDOW;
-  const struct kwi_bucket *b = &f->bucket;
-  double over;
-
-  if (f->until_ms == KWI_NEVER || tokens <= 0 || (b->have & all) != all
-      || !b->rolling || b->limit <= 0 || b->window_ms <= 0
-      || strstr (b->dimension, "tokens") == NULL)
-    return f->until_ms;
-  if (tokens > b->limit)
-    return KWI_NEVER;
-  /* The bucket refills at limit / window: ABI.md's arithmetic, by which every
-   * stated wait that was ever recorded was made. */
-  over = (double) b->used + (double) tokens - (double) b->limit;
-  if (over <= 0)
-    return f->seen_ms;
-  return f->seen_ms
-         + (int64_t) (over * (double) b->window_ms / (double) b->limit) + 1;
+  kwi_store_each (s, subject, forget_one, &n);
+  return n;
 }

@@ -72,6 +72,7 @@ kwi_mistakes_fail (const struct kwi_mistakes *m, struct kw_error *err)
     return 0;
   if (m->n == 1)
     return kwi_fail (err, KW_ERR_SETTINGS, "%s", m->first);
-  return kwi_fail (err, KW_ERR_SETTINGS, "%s (and %zu more mistake%s)",
-                   m->first, m->n - 1, m->n == 2 ? "" : "s");
+  return kwi_fail (err, KW_ERR_SETTINGS, "%s (and %zu more mistake%s; "
+                   "\"keywheel check\" tells all of them)", m->first, m->n - 1,
+                   m->n == 2 ? "" : "s");
 }

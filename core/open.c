@@ -61,13 +61,20 @@ note_failure (struct opening *o, const struct kw_error *e, size_t reported)
                     sizeof o->mistakes.first - 1);
 }
 
+/* A plugin sees no key unless it is allowed to; but it sees answers, and those
+ * may echo one. */
 static void
 plugin_log (void *user, uint32_t level, const char *msg)
 {
   struct kwi_provider *p = user;
+  char line[512] = "";
   struct kw_event e = { .type = KW_EVENT_LOG, .level = (int32_t) level,
-                        .message = msg };
+                        .message = line };
 
+  (void) memccpy (line, msg, '\0', sizeof line - 1);
+  if (p->secrets != NULL)
+    kwi_secrets_redact (p->secrets, line, sizeof line);
+  kwi_clean_line (line);
   kwi_client_tell (p, &e);
 }
 
@@ -99,6 +106,18 @@ unknown_option (struct opening *o, const struct kwi_provider *p,
                                            : "no options of its own");
 }
 
+/* With the section's place, where it has one. */
+static void
+section_mistake (struct opening *o, const struct kwi_provider_config *config,
+                 const char *text)
+{
+  if (config->line > 0)
+    kwi_mistake (&o->mistakes, "%s:%d: [provider %s]: %s",
+                 o->client->config->path, config->line, config->name, text);
+  else
+    kwi_mistake (&o->mistakes, "[provider %s]: %s", config->name, text);
+}
+
 static void
 give_options (struct opening *o, struct kwi_provider *p)
 {
@@ -118,7 +137,7 @@ give_options (struct opening *o, struct kwi_provider *p)
                    opt->line, e.message);
   }
   if (kwi_instance_config_complete (p->instance, &e) != 0)
-    kwi_mistake (&o->mistakes, "[provider %s]: %s", p->config->name, e.message);
+    section_mistake (o, p->config, e.message);
 }
 
 /* base_url: the INI's; without an INI KEYWHEEL_BASE_URL; the plugin's. */
@@ -144,8 +163,10 @@ choose_url (struct opening *o, struct kwi_provider *p)
     return;
   }
   p->base_url = strdup (url);
-  if (p->base_url == NULL)
+  if (p->base_url == NULL) {
+    kwi_mistake (&o->mistakes, "out of memory");
     return;
+  }
   for (len = strlen (p->base_url); len > 0 && p->base_url[len - 1] == '/';)
     p->base_url[--len] = '\0';
 }
@@ -203,7 +224,7 @@ open_provider (struct opening *o, const struct kwi_provider_config *config)
                        o->n_dirs, &p->plugin, &e) != 0
       || kwi_instance_new (p->plugin, config->name, &hooks, &p->instance, &e)
            != 0) {
-    kwi_mistake (&o->mistakes, "[provider %s]: %s", config->name, e.message);
+    section_mistake (o, config, e.message);
     return;
   }
   plugin = kwi_plugin_provider (p->plugin);

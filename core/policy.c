@@ -6,6 +6,9 @@
 
 #include "policy.h"
 
+/* Longer than anybody waits, and far from overflowing. */
+#define DEADLINE_MAX (INT64_C (400) * 86400 * 1000)
+
 static struct kwi_decision
 give_up (int code)
 {
@@ -18,8 +21,23 @@ kwi_policy_begin (const struct kwi_policy *p, struct kwi_policy_state *st,
 {
   if (deadline_ms <= 0)
     deadline_ms = p->deadline_ms;
+  if (deadline_ms > DEADLINE_MAX)
+    deadline_ms = DEADLINE_MAX;
   *st = (struct kwi_policy_state) { .began_at = now };
-  st->deadline_at = deadline_ms < INT64_MAX - now ? now + deadline_ms : INT64_MAX;
+  st->deadline_at = now + deadline_ms;
+}
+
+void
+kwi_policy_switched (struct kwi_policy_state *st)
+{
+  st->switches++;
+  st->backoffs = 0;
+}
+
+void
+kwi_policy_waited (struct kwi_policy_state *st, int64_t ms)
+{
+  st->waited_ms += ms;
 }
 
 int64_t
@@ -65,21 +83,18 @@ wait_for (const struct kwi_policy *p, struct kwi_policy_state *st,
   }
   st->retries++;
   st->backoffs++;
-  st->waited_ms += wait_ms;
   d.action = KWI_WAIT;
   return d;
 }
 
 static struct kwi_decision
-switch_key (const struct kwi_policy *p, struct kwi_policy_state *st,
+switch_key (const struct kwi_policy *p, const struct kwi_policy_state *st,
             int64_t now)
 {
   if (st->switches >= p->max_switches)
     return give_up (KW_ERR_SWITCHES);
   if (kwi_policy_left (st, now) == 0)
     return give_up (KW_ERR_DEADLINE);
-  st->switches++;
-  st->backoffs = 0;
   return (struct kwi_decision) { .action = KWI_SWITCH };
 }
 

@@ -51,6 +51,7 @@ struct kwi_decision {
   int _reserved;
 };
 
+/* deadline_ms 0: the configured one. */
 void kwi_policy_begin (const struct kwi_policy *, struct kwi_policy_state *,
                        int64_t deadline_ms, int64_t now);
 
@@ -68,6 +69,10 @@ struct kwi_decision kwi_policy_verdict (const struct kwi_policy *,
 struct kwi_decision kwi_policy_parked (const struct kwi_policy *,
                                        struct kwi_policy_state *,
                                        int64_t wait_ms, int64_t now);
+
+/* The switch that a decision allowed was made; a wait of that length was. */
+void kwi_policy_switched (struct kwi_policy_state *);
+void kwi_policy_waited (struct kwi_policy_state *, int64_t ms);
 
 /* What is left of the deadline, 0 or more. */
 int64_t kwi_policy_left (const struct kwi_policy_state *, int64_t now);

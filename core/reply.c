@@ -39,8 +39,7 @@ kwi_reply_new (struct kwi_call *c)
   if (r == NULL)
     return NULL;
   copy_name (r->provider, sizeof r->provider, c->provider->config->name);
-  copy_name (r->key, sizeof r->key,
-             kwi_keyring_name (c->provider->ring, c->key));
+  copy_name (r->key, sizeof r->key, kwi_call_key_name (c));
   copy_name (r->model, sizeof r->model, c->model);
   r->input_tokens = c->judgement.input_tokens;
   r->output_tokens = c->judgement.output_tokens;

@@ -149,19 +149,22 @@ take_variable (struct gather *g, const char *name, int is_list)
 {
   struct origin from = { .weight = 1 };
   const char *place, *value = look_up (g, name, &place);
-  size_t item = 0, len;
+  size_t item = 0;
 
   if (value == NULL)
     return 0;
   if (is_list && value[strspn (value, " \t\r\n")] == '\0')
     is_list = 0;                /* empty as a whole */
-  for (;; value += len + 1) {
-    len = is_list ? strcspn (value, ",") : strlen (value);
+  const char *end = value + strlen (value);
+  for (;;) {
+    const char *comma = is_list ? memchr (value, ',', (size_t) (end - value)) : NULL;
+    size_t len = (size_t) ((comma != NULL ? comma : end) - value);
     if (set_source (&from, name, is_list ? ++item : 0, place) != 0
         || offer (g, &from, value, len) != 0)
       return -1;
-    if (value[len] == '\0')
+    if (comma == NULL)
       return 1;
+    value = comma + 1;
   }
 }
 

@@ -22,10 +22,13 @@ kwi_sse_clear (struct kwi_sse *s)
 
 /* Keeps a NUL behind what is there. */
 static int
-append (char **buf, size_t *len, size_t *size, const char *bytes, size_t n)
+append (const struct kwi_sse *s, char **buf, size_t *len, size_t *size,
+        const char *bytes, size_t n)
 {
-  if (n > KWI_SSE_MAX - *len)
-    return -1;
+  size_t max = s->max != 0 ? s->max : KWI_SSE_MAX;
+
+  if (*len > max || n > max - *len)
+    return KWI_SSE_TOO_LARGE;
   if (*len + n + 1 > *size) {
     size_t want = *size == 0 ? 512 : *size;
     char *p;
@@ -33,7 +36,7 @@ append (char **buf, size_t *len, size_t *size, const char *bytes, size_t n)
       want *= 2;
     p = realloc (*buf, want);
     if (p == NULL)
-      return -1;
+      return KWI_SSE_NO_MEMORY;
     *buf = p;
     *size = want;
   }
@@ -84,9 +87,9 @@ end_of_line (struct kwi_sse *s,
   }
   if ((value = field (s->line, s->line_len, "data", &len)) != NULL) {
     if (s->have_data)
-      r = append (&s->data, &s->data_len, &s->data_size, "\n", 1);
+      r = append (s, &s->data, &s->data_len, &s->data_size, "\n", 1);
     if (r == 0)
-      r = append (&s->data, &s->data_len, &s->data_size, value, len);
+      r = append (s, &s->data, &s->data_len, &s->data_size, value, len);
     s->have_data = 1;
   }
   else if ((value = field (s->line, s->line_len, "event", &len)) != NULL) {
@@ -120,9 +123,9 @@ kwi_sse_feed (struct kwi_sse *s, const char *bytes, size_t len,
     s->after_cr = 0;
     while (i < len && bytes[i] != '\n' && bytes[i] != '\r')
       i++;
-    if (append (&s->line, &s->line_len, &s->line_size, bytes + from, i - from)
-        != 0)
-      return -1;
+    r = append (s, &s->line, &s->line_len, &s->line_size, bytes + from, i - from);
+    if (r != 0)
+      return r;
     if (i == len)
       return 0;
     s->after_cr = bytes[i++] == '\r';

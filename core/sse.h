@@ -6,7 +6,10 @@
 
 #include <stddef.h>
 
-#define KWI_SSE_MAX (4 * 1024 * 1024)   /* one event, in bytes */
+#define KWI_SSE_MAX (4 * 1024 * 1024)   /* one event, where max is 0 */
+
+/* How feeding ends badly. */
+enum { KWI_SSE_TOO_LARGE = -1, KWI_SSE_NO_MEMORY = -2 };
 
 struct kwi_sse {
   char *line;                   /* the line being read                    */
@@ -16,6 +19,7 @@ struct kwi_sse {
   char event[32];               /* its name, "" if it has none            */
   int have_data;
   int after_cr;                 /* a LF now belongs to the CR before      */
+  size_t max;                   /* bytes of one event; 0: KWI_SSE_MAX     */
 };
 
 /* Zero is the initial state. */
@@ -23,8 +27,8 @@ void kwi_sse_reset (struct kwi_sse *);
 void kwi_sse_clear (struct kwi_sse *);
 
 /* Calls event for each event that is complete; data is NUL-terminated behind
- * len.  Non-zero from event stops and is returned; -1: an event over
- * KWI_SSE_MAX, or no memory. */
+ * len.  Non-zero from event (let it be positive) stops and is returned;
+ * KWI_SSE_TOO_LARGE: an event over max; KWI_SSE_NO_MEMORY. */
 int kwi_sse_feed (struct kwi_sse *, const char *bytes, size_t len,
                   int (*event) (void *user, const char *name,
                                 const char *data, size_t len),

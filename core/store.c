@@ -1,6 +1,5 @@
 /* store - facts in memory: two tables of names and a hash of cells.
- * Cells are never removed: their number is bounded by subjects x models that
- * ever met a limit, not by requests. */
+ * Cells are never removed; the bounds on names bound them. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +16,7 @@ struct kwi_store {
   struct names subjects, models;
   struct kwi_fact **cell;       /* open addressing over (subject, model)  */
   size_t n_cells, n_slots;
+  struct { int64_t second; unsigned n; } ends[64];
 };
 
 /* FNV-1a, the offset basis and prime of its authors' page. */
@@ -65,10 +65,9 @@ names_grow (struct names *t)
 }
 
 static uint32_t
-names_number (struct names *t, const char *s, int create)
+names_find (const struct names *t, const char *s)
 {
   uint64_t h = hash_text (s);
-  char *copy;
 
   if (t->n_slots > 0)
     for (; t->slot[h & (t->n_slots - 1)] != 0; h++) {
@@ -76,8 +75,18 @@ names_number (struct names *t, const char *s, int create)
       if (strcmp (t->name[i], s) == 0)
         return i;
     }
-  if (!create)
-    return 0;
+  return 0;
+}
+
+static uint32_t
+names_number (struct names *t, const char *s, uint32_t max)
+{
+  uint32_t found = names_find (t, s);
+  uint64_t h;
+  char *copy;
+
+  if (found != 0 || t->n >= max)
+    return found;
   if (t->n * 2 + 2 > t->n_slots && names_grow (t) != 0)
     return 0;
   copy = strdup (s);
@@ -106,7 +115,7 @@ kwi_store_new (void)
 {
   struct kwi_store *s = calloc (1, sizeof *s);
 
-  if (s != NULL && names_number (&s->models, "", 1) != KWI_EVERY_MODEL) {
+  if (s != NULL && kwi_store_model (s, "") != KWI_EVERY_MODEL) {
     kwi_store_free (s);
     return NULL;
   }
@@ -133,15 +142,21 @@ kwi_store_free (struct kwi_store *s)
 }
 
 uint32_t
-kwi_store_subject (struct kwi_store *s, const char *name, int create)
+kwi_store_subject (struct kwi_store *s, const char *name)
 {
-  return names_number (&s->subjects, name, create);
+  return names_number (&s->subjects, name, KWI_STORE_SUBJECTS);
 }
 
 uint32_t
-kwi_store_model (struct kwi_store *s, const char *name, int create)
+kwi_store_model (struct kwi_store *s, const char *name)
 {
-  return names_number (&s->models, name, create);
+  return names_number (&s->models, name, KWI_STORE_MODELS);
+}
+
+uint32_t
+kwi_store_find_model (const struct kwi_store *s, const char *name)
+{
+  return names_find (&s->models, name);
 }
 
 const char *
@@ -232,13 +247,26 @@ kwi_store_get (struct kwi_store *s, uint32_t subject, uint32_t model,
 }
 
 void
-kwi_store_each (struct kwi_store *s,
+kwi_store_each (struct kwi_store *s, uint32_t subject,
                 void (*each) (void *user, struct kwi_fact *), void *user)
 {
   struct kwi_fact *f;
-  size_t i;
+  uint32_t m;
 
-  for (i = 0; i < s->n_slots; i++)
-    for (f = s->cell[i]; f != NULL; f = f->next)
+  for (m = 1; m <= s->models.n; m++)
+    for (f = kwi_store_find (s, subject, m); f != NULL; f = f->next)
       each (user, f);
+}
+
+unsigned
+kwi_store_count_at (struct kwi_store *s, int64_t at_ms)
+{
+  int64_t second = at_ms / 1000;
+  size_t i = (size_t) second % (sizeof s->ends / sizeof s->ends[0]);
+
+  if (s->ends[i].second != second) {
+    s->ends[i].second = second;
+    s->ends[i].n = 0;
+  }
+  return s->ends[i].n++;
 }

@@ -21,6 +21,7 @@ struct kwi_fact {
   uint32_t _reserved;
   int64_t until_ms;             /* Unix time; 0: not blocked, KWI_NEVER   */
   int64_t ready_ms;             /* until_ms, staggered                    */
+  int64_t span_ms;              /* how long that was, when it was blocked */
   int64_t seen_ms;              /* when the bucket was seen               */
   uint64_t probe;               /* the call that is trying it; 0: none    */
   struct kwi_bucket bucket;     /* bucket.have 0: none seen               */
@@ -31,11 +32,16 @@ struct kwi_store;
 struct kwi_store *kwi_store_new (void);
 void kwi_store_free (struct kwi_store *);
 
-/* The number of a name; 0 if it has none, or (create) no memory.  The empty
+/* The number of a name, new if need be; 0: no memory, or no room: models are
+ * named by callers, accounts by answers, so both are bounded.  The empty
  * model, "every model", is number 1. */
 #define KWI_EVERY_MODEL 1
-uint32_t kwi_store_subject (struct kwi_store *, const char *name, int create);
-uint32_t kwi_store_model (struct kwi_store *, const char *name, int create);
+#define KWI_STORE_MODELS 4096
+#define KWI_STORE_SUBJECTS (1 << 20)
+uint32_t kwi_store_subject (struct kwi_store *, const char *name);
+uint32_t kwi_store_model (struct kwi_store *, const char *name);
+/* The number of a model that has one; 0. */
+uint32_t kwi_store_find_model (const struct kwi_store *, const char *name);
 const char *kwi_store_subject_name (const struct kwi_store *, uint32_t);
 const char *kwi_store_model_name (const struct kwi_store *, uint32_t);
 
@@ -45,8 +51,12 @@ struct kwi_fact *kwi_store_find (const struct kwi_store *, uint32_t subject,
 /* The fact of one dimension, made if need be; NULL: no memory. */
 struct kwi_fact *kwi_store_get (struct kwi_store *, uint32_t subject,
                                 uint32_t model, const char *dimension);
-/* Every fact, in no order; each may unblock but not remove it. */
-void kwi_store_each (struct kwi_store *,
+/* Every fact of a subject, model by model; each may change but not remove it. */
+void kwi_store_each (struct kwi_store *, uint32_t subject,
                      void (*each) (void *user, struct kwi_fact *), void *user);
+
+/* Counts that something ends in the second of at_ms; returns how many did
+ * before, as far as is remembered. */
+unsigned kwi_store_count_at (struct kwi_store *, int64_t at_ms);
 
 #endif

@@ -6,13 +6,10 @@
 #include <json-c/json.h>
 
 #define KW_PROVIDER_API 1
-#include <keywheel/provider.h>  /* KW_OUTCOME_* */
+#include <keywheel/provider.h>  /* KW_OUTCOME_*, KW_NET_* */
 
 #include "body.h"
 #include "stream.h"
-
-/* What may come before the first content: a few chunks with a role. */
-enum { HELD_MAX = 1024 * 1024 };
 
 void
 kwi_stream_reset (struct kwi_stream *s)
@@ -20,8 +17,10 @@ kwi_stream_reset (struct kwi_stream *s)
   kwi_sse_reset (&s->sse);
   free (s->error_text);
   s->error_text = NULL;
+  s->answer = NULL;
   s->held_len = s->n_events = 0;
-  s->is_stream = s->started = s->failed = s->stopped = 0;
+  s->is_stream = s->is_chat = s->started = s->failed = s->stopped = 0;
+  s->ended = 1;                 /* until it turns out to be a chat */
   s->input_tokens = s->output_tokens = -1;
 }
 
@@ -32,22 +31,30 @@ kwi_stream_clear (struct kwi_stream *s)
   kwi_sse_clear (&s->sse);
   free (s->held);
   s->held = NULL;
+  s->held_size = 0;
 }
 
-/* 0; -1 at the bound or without memory. */
+/* Nobody takes it as it comes: it becomes the answer's body. */
+static int
+is_kept (const struct kwi_stream *s)
+{
+  return s->on_data == NULL && s->on_text == NULL;
+}
+
+/* 0 or KWI_SSE_*.  Leaves room for a NUL behind. */
 static int
 hold (struct kwi_stream *s, const void *data, size_t len)
 {
-  if (s->held_len + len > HELD_MAX)
-    return -1;
-  if (s->held_len + len > s->held_size) {
+  if ((int64_t) (s->held_len + len) > s->max_response)
+    return KWI_SSE_TOO_LARGE;
+  if (s->held_len + len >= s->held_size) {
     size_t size = s->held_size == 0 ? 4096 : s->held_size;
     char *p;
-    while (size < s->held_len + len)
+    while (size <= s->held_len + len)
       size *= 2;
     p = realloc (s->held, size);
     if (p == NULL)
-      return -1;
+      return KWI_SSE_NO_MEMORY;
     s->held = p;
     s->held_size = size;
   }
@@ -56,26 +63,40 @@ hold (struct kwi_stream *s, const void *data, size_t len)
   return 0;
 }
 
-/* Does data have a member called "error" at any depth that a plugin may want
- * to see?  Only a hint, so that most chunks need no second look: a false alarm
- * costs a look by the plugin. */
+/* Notes in the answer why its rest is not wanted; returns what stops it. */
 static int
-mentions_error (const char *data)
+give_up (struct kwi_answer *a, int why)
+{
+  if (why == KWI_SSE_TOO_LARGE)
+    a->too_large = 1;
+  else {
+    a->net = KW_NET_OTHER;      /* half an answer is not to be judged whole */
+    (void) memccpy (a->net_text, "out of memory", '\0', sizeof a->net_text);
+  }
+  return 1;
+}
+
+/* Does data have a member of that name (in its quotes) at any depth that is
+ * not null?  Only a hint, so that most chunks need no second look.  In a text
+ * the quotes would be escaped, so what a model writes raises no alarm. */
+static int
+mentions (const char *data, const char *quoted)
 {
   const char *p = data;
 
-  while ((p = strstr (p, "\"error\"")) != NULL) {
-    p += sizeof "\"error\"" - 1;
+  while ((p = strstr (p, quoted)) != NULL) {
+    p += strlen (quoted);
     p += strspn (p, " \t\r\n");
-    if (*p == ':' && strncmp (p + 1 + strspn (p + 1, " "), "null", 4) != 0)
+    if (*p == ':'
+        && strncmp (p + 1 + strspn (p + 1, " \t\r\n"), "null", 4) != 0)
       return 1;
   }
   return 0;
 }
 
-/* Non-zero: the plugin says it is an error. */
-static int
-judge_event (struct kwi_stream *s, const char *data, size_t len)
+static void
+judge_event (struct kwi_stream *s, const char *data, size_t len,
+             struct kwi_judgement *j)
 {
   struct kwi_answer event = {
     .status = s->answer->status,
@@ -87,13 +108,8 @@ judge_event (struct kwi_stream *s, const char *data, size_t len)
     .body_len = len,
   };
 
-  kwi_instance_classify (s->instance, &event, s->judgement);
+  kwi_instance_classify (s->instance, &event, j);
   json_object_put (event.json);
-  if (s->judgement->outcome == KW_OUTCOME_OK)
-    return 0;
-  s->failed = 1;
-  s->error_text = strdup (data);
-  return 1;
 }
 
 static int64_t
@@ -107,42 +123,80 @@ count_of (struct json_object *usage, const char *name)
                                                    : -1;
 }
 
+/* Counts that came before stand where this event names none. */
 static void
-note_usage (struct kwi_stream *s, struct json_object *json)
+note_usage (struct kwi_stream *s, const struct kwi_judgement *j,
+            struct json_object *json)
 {
+  int64_t in = j->input_tokens, out = j->output_tokens;
   struct json_object *usage;
 
-  if (!json_object_is_type (json, json_type_object)
-      || !json_object_object_get_ex (json, "usage", &usage)
-      || usage == NULL)
-    return;
-  s->input_tokens = count_of (usage, "prompt_tokens");
-  s->output_tokens = count_of (usage, "completion_tokens");
+  if (in < 0 && out < 0 && json_object_is_type (json, json_type_object)
+      && json_object_object_get_ex (json, "usage", &usage)) {
+    in = count_of (usage, "prompt_tokens");
+    out = count_of (usage, "completion_tokens");
+  }
+  if (in >= 0)
+    s->input_tokens = in;
+  if (out >= 0)
+    s->output_tokens = out;
+}
+
+/* A connection that closes looks like the end of the answer where nothing
+ * frames it; what a chat says of its own end does not. */
+static void
+note_end (struct kwi_stream *s, const char *data)
+{
+  if (!s->is_chat && mentions (data, "\"choices\"")) {
+    s->is_chat = 1;
+    s->ended = 0;
+  }
+  if (strncmp (data, "[DONE]", sizeof "[DONE]" - 1) == 0
+      || mentions (data, "\"finish_reason\""))
+    s->ended = 1;
+}
+
+static void
+hand_on_text (struct kwi_stream *s, struct json_object *json)
+{
+  size_t len;
+  const char *text = kwi_body_chunk_text (json, &len);
+
+  if (text != NULL && len > 0 && s->on_text (s->user, text, len) != 0)
+    s->stopped = 1;
 }
 
 static int
 on_event (void *user, const char *name, const char *data, size_t len)
 {
   struct kwi_stream *s = user;
+  struct kwi_judgement j;
   struct json_object *json;
-  const char *text;
-  size_t n;
+  int error = strcasecmp (name, "error") == 0 || mentions (data, "\"error\"");
+  int usage = mentions (data, "\"usage\"");
 
   s->n_events++;
-  if ((strcasecmp (name, "error") == 0 || mentions_error (data))
-      && judge_event (s, data, len))
+  if (error || usage)
+    judge_event (s, data, len, &j);
+  if (error && j.outcome != KW_OUTCOME_OK) {
+    *s->judgement = j;
+    s->failed = 1;
+    s->error_text = strdup (data);
     return 1;
+  }
+  note_end (s, data);
   /* Once it has begun, only who wants the text needs chunks taken apart. */
-  if (s->started && s->on_text == NULL && strstr (data, "\"usage\"") == NULL)
+  if (s->on_text == NULL && (s->started || is_kept (s)) && !usage)
     return 0;
   json = json_tokener_parse (data);
   if (json == NULL)
     return 0;                   /* "[DONE]", or nothing of ours */
-  note_usage (s, json);
-  s->started |= kwi_body_chunk_has_content (json);
-  if (s->on_text != NULL && (text = kwi_body_text (json, &n)) != NULL && n > 0
-      && s->on_text (s->user, text, n) != 0)
-    s->stopped = 1;
+  if (usage)
+    note_usage (s, &j, json);
+  if (!is_kept (s))
+    s->started |= kwi_body_chunk_has_content (json);
+  if (s->on_text != NULL)
+    hand_on_text (s, json);
   json_object_put (json);
   return s->stopped;
 }
@@ -167,6 +221,17 @@ flush (struct kwi_stream *s)
   return s->stopped;
 }
 
+/* An error, or the answer of a server that does not stream. */
+static int
+keep_whole (struct kwi_stream *s, struct kwi_answer *a, const void *data,
+            size_t len)
+{
+  if ((int64_t) (a->body_len + len) > s->max_response)
+    return give_up (a, KWI_SSE_TOO_LARGE);
+  return kwi_answer_add_body (a, data, len) == 0
+         ? 0 : give_up (a, KWI_SSE_NO_MEMORY);
+}
+
 int
 kwi_stream_sink (void *user, struct kwi_answer *a, const void *data,
                  size_t len)
@@ -176,21 +241,16 @@ kwi_stream_sink (void *user, struct kwi_answer *a, const void *data,
 
   if (!s->is_stream && a->body_len == 0)
     s->is_stream = is_event_stream (a);
-  if (!s->is_stream) {          /* an error, or a server that does not stream */
-    if ((int64_t) (a->body_len + len) > s->max_response) {
-      a->too_large = 1;
-      return 1;
-    }
-    return kwi_answer_add_body (a, data, len);
-  }
+  if (!s->is_stream)
+    return keep_whole (s, a, data, len);
   s->answer = a;
-  if (!was_started && hold (s, data, len) != 0) {
-    a->too_large = 1;
-    return 1;
-  }
+  s->sse.max = s->max_response > 0 ? (size_t) s->max_response : 0;
+  r = was_started ? 0 : hold (s, data, len);
+  if (r != 0)
+    return give_up (a, r);
   r = kwi_sse_feed (&s->sse, data, len, on_event, s);
   if (r < 0)
-    a->too_large = 1;
+    r = give_up (a, r);
   if (!s->started || s->stopped)
     return r;
   if (!was_started)
@@ -203,5 +263,18 @@ kwi_stream_sink (void *user, struct kwi_answer *a, const void *data,
 int
 kwi_stream_end (struct kwi_stream *s)
 {
-  return flush (s);
+  struct kwi_answer *a = s->answer;
+
+  if (!is_kept (s))
+    return flush (s);
+  if (a == NULL || s->held_len == 0)
+    return 0;
+  free (a->body);               /* empty: a stream's bytes went here */
+  a->body = s->held;
+  a->body_len = s->held_len;
+  a->body_size = s->held_size;
+  a->body[a->body_len] = '\0';
+  s->held = NULL;
+  s->held_len = s->held_size = 0;
+  return 0;
 }

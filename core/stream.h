@@ -1,6 +1,11 @@
 /* stream - an event stream on its way to the caller: held back until its
  * first content, so that what fails before can be sent again unseen; then
- * handed on as it comes, kept nowhere. */
+ * handed on as it comes, kept nowhere.  A caller who takes neither bytes nor
+ * text gets the whole as the answer's body, and nothing is seen of it before.
+ *
+ * An event that mentions an error or usage is shown to the plugin's classify,
+ * in_stream set: providers put both in places of their own.  Of usage only the
+ * token counts are taken, with the top-level member "usage" as the fallback. */
 #ifndef KWI_STREAM_H
 #define KWI_STREAM_H
 
@@ -16,19 +21,23 @@ struct kwi_stream {
   int (*on_data) (void *user, const void *data, size_t len);
   int (*on_text) (void *user, const char *text, size_t len);
   void *user;
-  int64_t max_response;
+  int64_t max_response;         /* bounds an event, and what is held back */
 
   struct kwi_sse sse;
   char *held;                   /* bytes before the first content         */
   size_t held_len, held_size;
   size_t n_events;
   int is_stream;                /* the answer is one                      */
+  int is_chat;                  /* of Chat Completions chunks             */
   int started;                  /* content has been handed on             */
+  int ended;                    /* it said so: [DONE] or a finish_reason;
+                                   streams of other shapes always are, as
+                                   nobody knows how they end              */
   int failed;                   /* judgement has an error event's verdict */
   int stopped;                  /* the caller's callback said stop        */
   struct kwi_judgement *judgement; /* where that goes                     */
   char *error_text;             /* the error event's data, for free()     */
-  struct kwi_answer *answer;    /* the exchange's, while feeding          */
+  struct kwi_answer *answer;    /* the exchange's, once it is a stream    */
   int64_t input_tokens, output_tokens; /* -1: not said                    */
 };
 
@@ -39,8 +48,8 @@ void kwi_stream_clear (struct kwi_stream *);
 /* The transport's sink; user is the kwi_stream. */
 int kwi_stream_sink (void *user, struct kwi_answer *, const void *data,
                      size_t len);
-/* The exchange ended well: hands on what is still held.  0, or non-zero if the
- * caller's callback said stop. */
+/* The exchange ended well: hands on what is still held, to the caller or as
+ * the answer's body.  0, or non-zero if the caller's callback said stop. */
 int kwi_stream_end (struct kwi_stream *);
 
 #endif

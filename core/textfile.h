@@ -15,13 +15,19 @@ enum {
   KWI_TEXT_OK = 0,
   KWI_TEXT_ERRNO = -1,          /* errno says why; EISDIR for a folder    */
   KWI_TEXT_TOO_LARGE = -2,
-  KWI_TEXT_NO_MEMORY = -3
+  KWI_TEXT_NO_MEMORY = -3,
+  KWI_TEXT_NO_FILE = -4         /* a FIFO, a disk, ...: see below         */
 };
 
-/* Reads at most max bytes; a longer file is KWI_TEXT_TOO_LARGE. */
+/* What to say of KWI_TEXT_NO_FILE. */
+#define KWI_TEXT_NO_FILE_TEXT \
+  "it is no file but a pipe or a device, and reading it might never end"
+
+/* Reads at most max bytes; a longer file is KWI_TEXT_TOO_LARGE.  Waits for
+ * nobody: a FIFO is refused, and a device that has nothing to say just now.
+ * Only what the caller has open and names by its descriptor (/dev/stdin,
+ * /dev/fd/N) may be a pipe, and is read to its end. */
 int kwi_text_read (const char *path, size_t max, struct kwi_text *ret);
-/* Reads descriptor fd to its end, which it does not close. */
-int kwi_text_read_fd (int fd, size_t max, struct kwi_text *ret);
 void kwi_text_free (struct kwi_text *);
 
 /* Guarded memory, sodium_init included; NULL: none to be had. */

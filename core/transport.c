@@ -27,20 +27,21 @@
 #include "fail.h"
 #include "request.h"
 #include "secrets.h"
+#include "transport-lines.h"
 #include "transport.h"
 
-/* Room for a header line with the longest key (8 KB) and a prefix; for a URL. */
-enum { SECRET_LINE = 8192 + 256, SECRET_URL = 32768 };
+/* Room for a header line with the longest key (8 KB), a name and a prefix. */
+enum { SECRET_LINE = 8192 + 256 };
 
 struct kwi_lane {
   struct kwi_lane *next;        /* in the pool                            */
   struct kwi_transport *transport;
   CURLM *multi;
   CURL *easy;
-  char *secret_line;            /* guarded; SECRET_LINE bytes, then       */
-  char *secret_url;             /* SECRET_URL bytes                       */
+  char *secret_line;            /* guarded; SECRET_LINE bytes             */
   const struct kwi_exchange *x; /* the one under way                      */
   struct kwi_answer *answer;
+  int64_t began_ms;             /* when it was sent, by now_ms            */
   int64_t heard_ms;             /* when its last byte came                */
 };
 
@@ -145,12 +146,11 @@ lane_new (struct kwi_transport *t)
   l->transport = t;
   l->multi = curl_multi_init ();
   l->easy = curl_easy_init ();
-  l->secret_line = sodium_malloc (SECRET_LINE + SECRET_URL);
+  l->secret_line = sodium_malloc (SECRET_LINE);
   if (l->multi == NULL || l->easy == NULL || l->secret_line == NULL) {
     lane_free (l);
     return NULL;
   }
-  l->secret_url = l->secret_line + SECRET_LINE;
   return l;
 }
 
@@ -186,27 +186,24 @@ now_ms (void)
   return kwi_clock_system.mono_ms (NULL);
 }
 
+static void
+note_text (struct kwi_answer *a, const char *text)
+{
+  memset (a->net_text, 0, sizeof a->net_text);
+  (void) memccpy (a->net_text, text, '\0', sizeof a->net_text - 1);
+}
+
 static size_t
 on_header (char *line, size_t one, size_t n, void *user)
 {
   struct kwi_lane *l = user;
-  const char *colon;
-  size_t len = n * one, end = len, from;
+  size_t len = n * one;
 
   l->heard_ms = now_ms ();
-  if (len >= 5 && memcmp (line, "HTTP/", 5) == 0) {
-    l->answer->headers_len = 0; /* what came before was a 100's */
+  if (kwi_lines_take (l->answer, line, len) == 0)
     return len;
-  }
-  colon = memchr (line, ':', len);
-  if (colon == NULL)
-    return len;
-  from = (size_t) (colon - line) + 1;
-  while (end > from && strchr ("\r\n", line[end - 1]) != NULL)
-    end--;
-  return kwi_answer_add_header (l->answer, line, from - 1, line + from,
-                                end - from)
-         == 0 ? len : 0;
+  note_text (l->answer, "the answer's headers are larger than 256 KB");
+  return 0;
 }
 
 static size_t
@@ -217,6 +214,7 @@ on_body (char *data, size_t one, size_t n, void *user)
   size_t len = n * one;
 
   l->heard_ms = now_ms ();
+  a->received_ms = l->x->wall_ms + (l->heard_ms - l->began_ms);
   if (a->status == 0) {
     long status = 0;
     (void) curl_easy_getinfo (l->easy, CURLINFO_RESPONSE_CODE, &status);
@@ -230,45 +228,13 @@ on_body (char *data, size_t one, size_t n, void *user)
     a->too_large = 1;
     return 0;
   }
-  return kwi_answer_add_body (a, data, len) == 0 ? len : 0;
-}
-
-/* ---- Setting up --------------------------------------------------------- */
-
-/* "Name: prefix" and the key, in guarded memory. */
-static int
-build_secret_line (struct kwi_lane *l)
-{
-  const struct kw_request *r = l->x->request;
-  const struct kwi_secret *k = l->x->secret;
-  int n = snprintf (l->secret_line, SECRET_LINE, "%s: %s", r->secret_header,
-                    r->secret_prefix);
-
-  if (n < 0 || (size_t) n + k->len >= SECRET_LINE)
-    return -1;
-  memcpy (l->secret_line + n, k->bytes, k->len);
-  l->secret_line[(size_t) n + k->len] = '\0';
+  if (kwi_answer_add_body (a, data, len) == 0)
+    return len;
+  note_text (a, "out of memory");
   return 0;
 }
 
-/* The URL with the key as a query parameter, for providers that want it so. */
-static int
-build_secret_url (struct kwi_lane *l)
-{
-  const struct kw_request *r = l->x->request;
-  const struct kwi_secret *k = l->x->secret;
-  char *escaped = curl_easy_escape (l->easy, k->bytes, (int) k->len);
-  int n;
-
-  if (escaped == NULL)
-    return -1;
-  n = snprintf (l->secret_url, SECRET_URL, "%s%c%s=%s", r->url,
-                strchr (r->url, '?') != NULL ? '&' : '?', r->secret_query,
-                escaped);
-  sodium_memzero (escaped, strlen (escaped));
-  curl_free (escaped);
-  return n >= 0 && n < SECRET_URL ? 0 : -1;
-}
+/* ---- Setting up --------------------------------------------------------- */
 
 /* Nodes of our own, so that no header is copied. */
 static int
@@ -323,6 +289,11 @@ set_options (struct kwi_lane *l, const char *url, struct curl_slist *headers)
   (void) curl_easy_setopt (e, CURLOPT_USERAGENT, "keywheel/" PACKAGE_VERSION);
   (void) curl_easy_setopt (e, CURLOPT_CONNECTTIMEOUT_MS,
                            (long) x->connect_timeout_ms);
+#if LIBCURL_VERSION_NUM >= 0x075700
+  /* Else removing the handle waits for the resolver's thread, whatever a
+   * cancel or a time-out has ended. */
+  (void) curl_easy_setopt (e, CURLOPT_QUICK_EXIT, 1L);
+#endif
   (void) curl_easy_setopt (e, CURLOPT_HTTPHEADER, headers);
   (void) curl_easy_setopt (e, CURLOPT_HEADERFUNCTION, on_header);
   (void) curl_easy_setopt (e, CURLOPT_HEADERDATA, l);
@@ -367,22 +338,15 @@ net_error (CURLcode rc)
   return KW_NET_OTHER;
 }
 
-static void
-note_text (struct kwi_answer *a, const char *text)
-{
-  memset (a->net_text, 0, sizeof a->net_text);
-  (void) memccpy (a->net_text, text, '\0', sizeof a->net_text - 1);
-}
-
 /* How long poll may sleep: to the first of the time-outs; 0: one has passed,
  * and the answer says which. */
 static int64_t
-time_left (const struct kwi_lane *l, int64_t began)
+time_left (const struct kwi_lane *l)
 {
   const struct kwi_exchange *x = l->x;
   int64_t now = now_ms ();
-  int64_t attempt = (x->stream ? l->heard_ms : began) + x->attempt_timeout_ms;
-  int64_t deadline = began + x->left_ms;
+  int64_t attempt = (x->stream ? l->heard_ms : l->began_ms) + x->attempt_timeout_ms;
+  int64_t deadline = l->began_ms + x->left_ms;
   int64_t end = attempt < deadline ? attempt : deadline;
 
   if (now < end)
@@ -399,11 +363,9 @@ run (struct kwi_lane *l)
 {
   struct curl_waitfd cancel = { .fd = l->transport->cancel_fd,
                                 .events = CURL_WAIT_POLLIN };
-  int64_t began = now_ms ();
   int running = 1, left;
   CURLMsg *msg;
 
-  l->heard_ms = began;
   for (;;) {
     int64_t ms;
     if (curl_multi_perform (l->multi, &running) != CURLM_OK)
@@ -412,7 +374,7 @@ run (struct kwi_lane *l)
       break;
     if (kwi_transport_cancelled (l->transport))
       return CURLE_ABORTED_BY_CALLBACK;
-    ms = time_left (l, began);
+    ms = time_left (l);
     if (ms == 0)
       return CURLE_OPERATION_TIMEDOUT;
     if (curl_multi_poll (l->multi, &cancel, 1,
@@ -438,9 +400,10 @@ finish (struct kwi_lane *l, CURLcode rc)
   if (rc == CURLE_OK || a->too_large || a->aborted)
     return;
   a->net = a->past_deadline || a->timed_out ? KW_NET_TIMEOUT : net_error (rc);
-  if (rc == CURLE_OPERATION_TIMEDOUT && !a->past_deadline)
-    a->timed_out = 1;           /* libcurl's own: the connect time-out */
-  note_text (a, curl_easy_strerror (rc));
+  if (rc == CURLE_OPERATION_TIMEDOUT && !a->past_deadline && !a->timed_out)
+    a->connect_timed_out = 1;   /* libcurl's own: it has no other of us */
+  if (a->net_text[0] == '\0')   /* else it says better why we stopped it */
+    note_text (a, curl_easy_strerror (rc));
 }
 
 void
@@ -449,17 +412,19 @@ kwi_lane_exchange (struct kwi_lane *l, const struct kwi_exchange *x,
 {
   const struct kw_request *r = x->request;
   int in_query = r->secret_query[0] != '\0';
+  char *url = in_query ? kwi_lines_secret_url (r, x->secret) : NULL;
   struct curl_slist *headers = NULL;
-  int64_t began = now_ms ();
 
   kwi_answer_reset (a);
   l->x = x;
   l->answer = a;
-  if ((in_query && build_secret_url (l) != 0) || build_secret_line (l) != 0
-      || link_headers (l, &headers) != 0)
-    note_text (a, "the key or the URL is too long, or memory is short");
+  l->began_ms = l->heard_ms = now_ms ();
+  if (kwi_lines_secret (r, x->secret, l->secret_line, SECRET_LINE) != 0)
+    note_text (a, "the key is too long for a header");
+  else if ((in_query && url == NULL) || link_headers (l, &headers) != 0)
+    note_text (a, "out of memory");
   else {
-    set_options (l, in_query ? l->secret_url : r->url, headers);
+    set_options (l, in_query ? url : r->url, headers);
     if (curl_multi_add_handle (l->multi, l->easy) != CURLM_OK)
       note_text (a, "libcurl takes no more transfers");
     else {
@@ -470,12 +435,11 @@ kwi_lane_exchange (struct kwi_lane *l, const struct kwi_exchange *x,
   }
   /* The used part: wiping all of it would cost more than the setup. */
   sodium_memzero (l->secret_line, strnlen (l->secret_line, SECRET_LINE));
-  if (in_query)
-    sodium_memzero (l->secret_url, SECRET_URL);
+  sodium_free (url);            /* wipes it; NULL is fine */
   free (headers);
   if (a->status == 0 && a->net == KW_NET_OK)
     a->net = KW_NET_OTHER;      /* it failed on our side */
-  a->took_ms = now_ms () - began;
+  a->took_ms = now_ms () - l->began_ms;
   a->received_ms = x->wall_ms + a->took_ms;
   l->x = NULL;
   l->answer = NULL;

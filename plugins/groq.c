@@ -279,30 +279,21 @@ groq_classify (void *self, const struct kw_response *resp, struct kw_verdict *v)
 
 /* The host puts the key in, which never comes here, and refuses line breaks. */
 static int
-start_request (const struct groq *g, const struct kw_call *call, struct kw_request *r,
-               const char *method, const char *path)
+groq_prepare (void *self, const struct kw_call *call, struct kw_request *r)
 {
+  const struct groq *g = self;
   char url[4096];
-  int n = snprintf (url, sizeof url, "%s%s", call->base_url, path);
+  int n = snprintf (url, sizeof url, "%s%s", call->base_url, call->path);
   int rc;
 
   if (n < 0 || (size_t) n >= sizeof url)
     return kw_error (g->host, g->in, KW_ERR_RANGE, "base_url and path are too long: "
                      "%zu bytes are allowed together", sizeof url - 1);
-  rc = g->host->request_method (r, method);
+  rc = g->host->request_method (r, call->method);
   if (rc == KW_OK)
     rc = g->host->request_url (r, url);
   if (rc == KW_OK)
     rc = g->host->request_secret_header (r, "Authorization", "Bearer ");
-  return rc;
-}
-
-static int
-groq_prepare (void *self, const struct kw_call *call, struct kw_request *r)
-{
-  const struct groq *g = self;
-  int rc = start_request (g, call, r, call->method, call->path);
-
   if (rc == KW_OK && call->content_type != NULL)
     rc = g->host->request_header (r, "Content-Type", call->content_type);
   if (rc == KW_OK && call->stream)
@@ -310,13 +301,6 @@ groq_prepare (void *self, const struct kw_call *call, struct kw_request *r)
   if (rc == KW_OK && call->body_len > 0) /* as it is: Groq speaks this format */
     rc = g->host->request_body (r, call->body, call->body_len);
   return rc;
-}
-
-/* Tells whether a key works, and is charged to no allowance. */
-static int
-groq_build_probe (void *self, const struct kw_call *call, struct kw_request *r)
-{
-  return start_request (self, call, r, "GET", "/models");
 }
 
 static int
@@ -342,12 +326,12 @@ static const struct kw_provider groq = {
   .default_base_url = "https://api.groq.com/openai/v1",
   .default_model    = "llama-3.3-70b-versatile",
   .key_env          = "GROQ_API_KEY GROQ_API_KEY_BACKUP, GROQ_API_KEY_#",
-  .caps             = KW_CAP_PROBE,
   .thread_model     = KW_THREAD_PARALLEL, /* an instance is never written to */
   .create           = groq_create,
   .destroy          = free,
   .prepare          = groq_prepare,
-  .build_probe      = groq_build_probe,
+  /* No build_probe: GET /models answers for a key that is used up as well, and
+   * never says whose it is; the host's own probe, a chat of one token, does. */
   .classify         = groq_classify,
 };
 

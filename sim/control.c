@@ -112,7 +112,8 @@ add_faults (struct sim *sim, const struct sim_call *call, struct sim_answer *a)
   char *text = strndup (call->body != NULL ? call->body : "", call->len);
   if (text == NULL)
     mistake (a, 500, "no memory");
-  else if (read_faults (&added, text, msg, sizeof msg) != 0)
+  else if (read_faults (&added, text, msg, sizeof msg) != 0
+           || sim_options_check_faults (&sim->options, &added, msg, sizeof msg) != 0)
     mistake (a, 400, msg);
   else {
     pthread_mutex_lock (&sim->lock);

@@ -44,34 +44,43 @@ is_for_streams (const struct sim_fault *f)
  * numbers have a default when there is no value. */
 enum value_type { NONE, NUMBER, OPTIONAL, TEXT };
 
+/* The kinds that an item goes with, a bit each. */
+#define WITH(kind) (1u << (kind))
+#define WITH_ANY (~0u)
+#define WITH_STREAMS (WITH (SIM_FAULT_NONE) | WITH (SIM_FAULT_TRUNCATE) \
+                      | WITH (SIM_FAULT_SSE_ERROR) | WITH (SIM_FAULT_SSE_BREAK))
+
 struct item {
   const char *name;
   enum sim_fault_kind kind;     /* NONE: it says how or to whom, not what */
   enum value_type type;
   int64_t min, max, otherwise;
+  unsigned with;
 };
 
 static const struct item items[] = {
-  { "status", SIM_FAULT_STATUS, NUMBER, 300, 599, 0 },
-  { "html", SIM_FAULT_HTML, OPTIONAL, 200, 599, 403 },
-  { "drop", SIM_FAULT_DROP, NONE, 0, 0, 0 },
-  { "truncate", SIM_FAULT_TRUNCATE, NONE, 0, 0, 0 },
-  { "garbage", SIM_FAULT_GARBAGE, NONE, 0, 0, 0 },
-  { "empty", SIM_FAULT_EMPTY, NONE, 0, 0, 0 },
-  { "redirect", SIM_FAULT_REDIRECT, TEXT, 0, 0, 0 },
-  { "body-size", SIM_FAULT_BODY_SIZE, NUMBER, BODY_SIZE_MIN, BODY_SIZE_MAX, 0 },
-  { "sse-error", SIM_FAULT_SSE_ERROR, OPTIONAL, 400, 599, 503 },
-  { "sse-break", SIM_FAULT_SSE_BREAK, NUMBER, 0, 100000, 0 },
-  { "delay", SIM_FAULT_NONE, NUMBER, 0, MS_MAX, 0 },
-  { "chunk-delay", SIM_FAULT_NONE, NUMBER, 0, MS_MAX, 0 },
-  { "retry-after", SIM_FAULT_NONE, NUMBER, 0, 1000000, 0 },
-  { "after", SIM_FAULT_NONE, NUMBER, 0, 100000, 0 },
-  { "form", SIM_FAULT_NONE, TEXT, 0, 0, 0 },
-  { "chunked", SIM_FAULT_NONE, NONE, 0, 0, 0 },
-  { "key", SIM_FAULT_NONE, TEXT, 0, 0, 0 },
-  { "model", SIM_FAULT_NONE, TEXT, 0, 0, 0 },
-  { "count", SIM_FAULT_NONE, NUMBER, 1, COUNT_MAX, 0 },
-  { "skip", SIM_FAULT_NONE, NUMBER, 0, COUNT_MAX, 0 },
+  { "status", SIM_FAULT_STATUS, NUMBER, 300, 599, 0, WITH_ANY },
+  { "html", SIM_FAULT_HTML, OPTIONAL, 200, 599, 403, WITH_ANY },
+  { "drop", SIM_FAULT_DROP, NONE, 0, 0, 0, WITH_ANY },
+  { "truncate", SIM_FAULT_TRUNCATE, NONE, 0, 0, 0, WITH_ANY },
+  { "garbage", SIM_FAULT_GARBAGE, NONE, 0, 0, 0, WITH_ANY },
+  { "empty", SIM_FAULT_EMPTY, NONE, 0, 0, 0, WITH_ANY },
+  { "redirect", SIM_FAULT_REDIRECT, TEXT, 0, 0, 0, WITH_ANY },
+  { "body-size", SIM_FAULT_BODY_SIZE, NUMBER, BODY_SIZE_MIN, BODY_SIZE_MAX, 0,
+    WITH_ANY },
+  { "sse-error", SIM_FAULT_SSE_ERROR, OPTIONAL, 400, 599, 503, WITH_ANY },
+  { "sse-break", SIM_FAULT_SSE_BREAK, NUMBER, 0, 100000, 0, WITH_ANY },
+  { "delay", SIM_FAULT_NONE, NUMBER, 0, MS_MAX, 0, WITH_ANY },
+  { "chunk-delay", SIM_FAULT_NONE, NUMBER, 0, MS_MAX, 0, WITH_STREAMS },
+  { "retry-after", SIM_FAULT_NONE, NUMBER, 0, 1000000, 0,
+    WITH (SIM_FAULT_STATUS) | WITH (SIM_FAULT_HTML) },
+  { "after", SIM_FAULT_NONE, NUMBER, 0, 100000, 0, WITH (SIM_FAULT_SSE_ERROR) },
+  { "form", SIM_FAULT_NONE, TEXT, 0, 0, 0, WITH (SIM_FAULT_SSE_ERROR) },
+  { "chunked", SIM_FAULT_NONE, NONE, 0, 0, 0, WITH (SIM_FAULT_BODY_SIZE) },
+  { "key", SIM_FAULT_NONE, TEXT, 0, 0, 0, WITH_ANY },
+  { "model", SIM_FAULT_NONE, TEXT, 0, 0, 0, WITH_ANY },
+  { "count", SIM_FAULT_NONE, NUMBER, 1, COUNT_MAX, 0, WITH_ANY },
+  { "skip", SIM_FAULT_NONE, NUMBER, 0, COUNT_MAX, 0, WITH_ANY },
 };
 
 static const struct item *
@@ -172,9 +181,10 @@ set_detail (struct sim_fault *f, const char *name, const char *value, int64_t n,
   return 0;
 }
 
+/* seen: the items so far, a bit each. */
 static int
-set_item (struct sim_fault *f, const char *name, const char *value, char *msg,
-          size_t size)
+set_item (struct sim_fault *f, const char *name, const char *value, unsigned *seen,
+          char *msg, size_t size)
 {
   int64_t n;
   const struct item *item = find_item (name);
@@ -184,11 +194,34 @@ set_item (struct sim_fault *f, const char *name, const char *value, char *msg,
                          "truncate, garbage, empty, redirect, body-size, sse-error, "
                          "sse-break; with: delay, chunk-delay, retry-after, after, "
                          "form, chunked, key, model, count, skip)", name);
+  if ((*seen & 1u << (item - items)) != 0)
+    return sim_complain (msg, size, "%s is there twice", name);
+  *seen |= 1u << (item - items);
   if (read_value (item, value, &n, msg, size) != 0)
     return -1;
   if (item->kind != SIM_FAULT_NONE)
     return set_kind (f, item, value, n, msg, size);
   return set_detail (f, name, value, n, msg, size);
+}
+
+static const char *
+kind_name (enum sim_fault_kind kind)
+{
+  for (size_t i = 0; i < sizeof items / sizeof items[0]; i++)
+    if (kind != SIM_FAULT_NONE && items[i].kind == kind)
+      return items[i].name;
+  return "a fault without a kind";
+}
+
+/* Details may stand before their kind, so this comes last. */
+static int
+check_details (const struct sim_fault *f, unsigned seen, char *msg, size_t size)
+{
+  for (size_t i = 0; i < sizeof items / sizeof items[0]; i++)
+    if ((seen & 1u << i) != 0 && (items[i].with & WITH (f->kind)) == 0)
+      return sim_complain (msg, size, "%s does nothing with %s", items[i].name,
+                           kind_name (f->kind));
+  return 0;
 }
 
 int
@@ -197,17 +230,20 @@ sim_fault_parse (const char *spec, struct sim_fault *ret_fault, char *msg,
 {
   char text[SPEC_MAX], *rest = text, *name, *value;
   struct sim_fault f = { .retry_after = -1, .count = -1 };
+  unsigned seen = 0;
 
   int n = snprintf (text, sizeof text, "%s", spec);
   if (n < 0 || (size_t) n >= sizeof text)
     return sim_complain (msg, size, "a fault has at most %d characters",
                          SPEC_MAX - 1);
   while (sim_spec_next (&rest, &name, &value))
-    if (set_item (&f, name, value, msg, size) != 0)
+    if (set_item (&f, name, value, &seen, msg, size) != 0)
       return -1;
   if (f.kind == SIM_FAULT_NONE && f.delay_ms == 0 && f.chunk_delay_ms == 0)
     return sim_complain (msg, size, "\"%s\" does not say what is to go wrong "
                          "(status=503, delay=200, drop, ...)", spec);
+  if (check_details (&f, seen, msg, size) != 0)
+    return -1;
   *ret_fault = f;
   return 0;
 }

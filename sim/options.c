@@ -232,6 +232,41 @@ check_pair (struct sim_key *a, struct sim_key *b, char *msg, size_t size)
 }
 
 static int
+has_key_named (const struct sim_options *o, const char *name)
+{
+  for (size_t i = 0; i < o->n_keys; i++)
+    if (strcmp (o->keys[i].name, name) == 0)
+      return 1;
+  return 0;
+}
+
+int
+sim_options_check_faults (const struct sim_options *o, const struct sim_faults *faults,
+                          char *msg, size_t size)
+{
+  for (size_t i = 0; i < faults->n; i++) {
+    const struct sim_fault *f = &faults->rules[i];
+    if (f->key[0] != '\0' && !has_key_named (o, f->key))
+      return sim_complain (msg, size, "key=%s: no --key has this name; the first is "
+                           "\"%s\"", f->key, o->keys[0].name);
+    if (f->model[0] != '\0' && sim_options_model (o, f->model) == NULL)
+      return sim_complain (msg, size, "model=%s: no --model has this name; the first "
+                           "is \"%s\"", f->model, o->models[0].name);
+  }
+  return 0;
+}
+
+/* Faults may be told before the keys and models that they name. */
+static int
+check_faults (const struct sim_options *o, char *msg, size_t size)
+{
+  char why[320];
+  if (sim_options_check_faults (o, &o->faults, why, sizeof why) == 0)
+    return 0;
+  return sim_complain (msg, size, "--fault: %s", why);
+}
+
+static int
 resolve (struct sim_options *o, char *msg, size_t size)
 {
   if (o->n_keys == 0)
@@ -249,7 +284,7 @@ resolve (struct sim_options *o, char *msg, size_t size)
       if (strcmp (o->models[i].name, o->models[j].name) == 0)
         return sim_complain (msg, size, "--model: \"%s\" is given twice",
                              o->models[i].name);
-  return 0;
+  return check_faults (o, msg, size);
 }
 
 static int

@@ -51,6 +51,10 @@ int sim_options_parse (struct sim_options *, int argc, char **argv, char *msg,
                        size_t size);
 void sim_options_clear (struct sim_options *);
 
+/* Whether each fault's key and model are there: 0, or -1 and a message. */
+int sim_options_check_faults (const struct sim_options *,
+                              const struct sim_faults *, char *msg, size_t size);
+
 const char *sim_usage (void);
 
 const struct sim_key *sim_options_key (const struct sim_options *,

@@ -43,7 +43,8 @@ arrival_end (void *cls, struct MHD_Connection *connection, void **req_cls,
   *req_cls = NULL;
 }
 
-/* 0, or -1: no memory.  A body that is too long is counted, not kept. */
+/* 0, or -1: no memory.  A body that is too long is counted, not kept.  One that
+ * is kept has a NUL behind it, as texts are read from it. */
 static int
 keep (struct arrival *r, const char *data, size_t len)
 {
@@ -54,9 +55,9 @@ keep (struct arrival *r, const char *data, size_t len)
     r->len = r->room = 0;
     return 0;
   }
-  if (r->room - r->len < len) {
+  if (r->room - r->len <= len) {
     size_t room = r->room == 0 ? 4096 : r->room;
-    while (room - r->len < len)
+    while (room - r->len <= len)
       room *= 2;
     char *bigger = realloc (r->body, room);
     if (bigger == NULL)
@@ -66,6 +67,7 @@ keep (struct arrival *r, const char *data, size_t len)
   }
   memcpy (r->body + r->len, data, len);
   r->len += len;
+  r->body[r->len] = '\0';
   return 0;
 }
 

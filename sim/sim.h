@@ -29,7 +29,7 @@ struct sim_call {
   const char *authorization;    /* NULL: no such header */
   const char *ms;               /* the query's "ms", or NULL */
   const char *body;             /* NULL: none, or too long to keep */
-  size_t len;
+  size_t len;                   /* a NUL stands behind it          */
   int64_t bytes;                /* that arrived */
   int64_t arrived_us;           /* CLOCK_MONOTONIC */
 };

@@ -87,6 +87,16 @@ while IFS= read -r f; do
   esac
 done < "$tmp/files"
 
+# What the Makefile does not name is neither built, nor run, nor in the tarball.
+sed 's/[^A-Za-z0-9_./-]/\n/g' Makefile.am | sort -u > "$tmp/named"
+find core plugins cli sim tests -name '*.[ch]' | sort | while IFS= read -r f; do
+  grep -qxF -e "$f" -e "${f%.c}" -e "${f%.c}.la" "$tmp/named" \
+    || echo "$f: Makefile.am does not name it"
+done > "$tmp/unnamed"
+if [ -s "$tmp/unnamed" ]; then
+  broken "$(cat "$tmp/unnamed")"
+fi
+
 # The headers that others include are guarded, and bring in nothing of ours.
 for f in include/keywheel/*.h; do
   text "$f" | forbid "$f" '#.*include.*"' "a public header includes system headers only"

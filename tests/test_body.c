@@ -17,7 +17,7 @@ START_TEST (a_prompt_becomes_messages)
 
   rq.system = "be brief";
   rq.prompt = "say \"hi\"/\n";
-  ck_assert_int_eq (kwi_body_make (&rq, "m", &body, &len, &e), 0);
+  ck_assert_int_eq (kwi_body_make (&rq, "m", 0, &body, &len, &e), 0);
   ck_assert_str_eq (body,
                     "{\"model\":\"m\",\"messages\":[{\"role\":\"system\","
                     "\"content\":\"be brief\"},{\"role\":\"user\",\"content\":"
@@ -26,9 +26,38 @@ START_TEST (a_prompt_becomes_messages)
   free (body);
   rq.stream = 1;
   rq.system = NULL;
-  ck_assert_int_eq (kwi_body_make (&rq, "m", &body, &len, &e), 0);
+  ck_assert_int_eq (kwi_body_make (&rq, "m", 0, &body, &len, &e), 0);
   ck_assert_ptr_nonnull (strstr (body, "\"stream\":true"));
+  ck_assert_ptr_null (strstr (body, "max_tokens"));
   free (body);
+  ck_assert_int_eq (kwi_body_make (&rq, "m", 17, &body, &len, &e), 0);
+  ck_assert_ptr_nonnull (strstr (body, "\"max_tokens\":17"));
+  free (body);
+}
+END_TEST
+
+static const struct { const char *model, *role, *error; } names[] = {
+  { "a\nb", "user", "the model's name has a control character in it: byte 2 (0x0a)" },
+  { "\x7f", "user", "the model's name has a control character in it: byte 1 (0x7f)" },
+  { "a\xff", "user", "the model's name is not UTF-8: byte 2 (0xff)" },
+  { "m", "us\ter", "the role of message 1 has a control character in it: byte 3 (0x09)" },
+  { "m", "\xc3", "the role of message 1 is not UTF-8: byte 1 (0xc3)" },
+};
+
+START_TEST (a_name_that_is_no_clean_text_is_refused_with_its_place)
+{
+  kw_request rq = KW_REQUEST_INIT;
+  struct kw_error e = KW_ERROR_INIT;
+  kw_message m = { names[_i].role, "hi" };
+  char *body;
+  size_t len;
+
+  rq.messages = &m;
+  rq.n_messages = 1;
+  ck_assert_int_eq (kwi_body_make (&rq, names[_i].model, 0, &body, &len, &e),
+                    KW_ERR_USAGE);
+  ck_assert_msg (strstr (e.message, names[_i].error) != NULL, "case %d: %s", _i,
+                 e.message);
 }
 END_TEST
 
@@ -41,19 +70,19 @@ START_TEST (a_prompt_that_is_not_utf8_is_refused_with_its_place)
   size_t len;
 
   rq.prompt = "abc\xfe";
-  ck_assert_int_eq (kwi_body_make (&rq, "m", &body, &len, &e), KW_ERR_USAGE);
+  ck_assert_int_eq (kwi_body_make (&rq, "m", 0, &body, &len, &e), KW_ERR_USAGE);
   ck_assert_str_eq (e.message, "the prompt is not UTF-8: byte 4 (0xfe) begins "
                                "no valid character");
   rq.prompt = NULL;
   rq.messages = m;
   rq.n_messages = 2;
-  ck_assert_int_eq (kwi_body_make (&rq, "m", &body, &len, &e), KW_ERR_USAGE);
+  ck_assert_int_eq (kwi_body_make (&rq, "m", 0, &body, &len, &e), KW_ERR_USAGE);
   ck_assert_ptr_nonnull (strstr (e.message, "content of message 2"));
   m[1].content = NULL;
-  ck_assert_int_eq (kwi_body_make (&rq, "m", &body, &len, &e), KW_ERR_USAGE);
+  ck_assert_int_eq (kwi_body_make (&rq, "m", 0, &body, &len, &e), KW_ERR_USAGE);
   ck_assert_ptr_nonnull (strstr (e.message, "message 2 has no role"));
   rq.n_messages = 0;
-  ck_assert_int_eq (kwi_body_make (&rq, "m", &body, &len, &e), KW_ERR_USAGE);
+  ck_assert_int_eq (kwi_body_make (&rq, "m", 0, &body, &len, &e), KW_ERR_USAGE);
 }
 END_TEST
 
@@ -69,6 +98,29 @@ bodies[] = {
   { "[1]", NULL, 0, "not an object" },
   { "\"text\"", NULL, 0, "not an object" },
   { "{\"a\":\"\xff\"}", NULL, 0, "column 7: not UTF-8" },
+  { "{\"a\":[0,-0,-0.5E+3,1e5,10.25,true,false,null,\"N\\\"I\\\\\",-1]}  \r\n\t", "", 0,
+    NULL },
+  { "{\"a\":12345678901234567890123456789}", "", 0, NULL },
+  { "{\"a\":1} x", NULL, 0, "line 1, column 9: something follows the JSON" },
+  { "{'model':'m'}", NULL, 0, "line 1, column " },
+  { "{\"a\":1,}", NULL, 0, "line 1, column 8" },
+  { "{\"a\":[1,]}", NULL, 0, "line 1, column 9" },
+  { "/* x */ {}", NULL, 0, "line 1, column 1" },
+  { "{} // x", NULL, 0, "line 1, column 4: something follows" },
+  { "{\n \"a\": NaN}", NULL, 0, "line 2, column 7: JSON has no NaN" },
+  { "{\"a\":Infinity}", NULL, 0, "line 1, column 6: JSON has no NaN and no Infinity" },
+  { "{\"a\":-Infinity}", NULL, 0, "line 1, column 6: not a number as JSON has it" },
+  { "{\"a\":01}", NULL, 0, "line 1, column 8" },
+  { "{\"a\":00}", NULL, 0, "line 1, column 6: not a number as JSON has it" },
+  { "{\"a\":-01}", NULL, 0, "line 1, column 6: not a number as JSON has it" },
+  { "{\"a\":1.}", NULL, 0, "line 1, column 6: not a number as JSON has it" },
+  { "{\"a\":.5}", NULL, 0, "line 1, column 6" },
+  { "{\"a\":+1}", NULL, 0, "line 1, column 6" },
+  { "{\"a\":True}", NULL, 0, "line 1, column " },
+  { "{\"a\":\"x\ny\"}", NULL, 0, "column 8: a control character in a string" },
+  { "{\"model\":\"a\\u0000b\"}", NULL, 0, "\"model\" in the request's body has a control "
+    "character in it: byte 2 (0x00)" },
+  { "{\"model\":\"a\\nb\"}", NULL, 0, "byte 2 (0x0a); nothing was sent" },
 };
 
 START_TEST (a_callers_body_is_checked_and_read)
@@ -120,6 +172,29 @@ START_TEST (the_text_is_the_first_choices)
   ck_assert_ptr_null (kwi_body_text (o, &len));
   ck_assert_int_eq (kwi_body_is_completion (o), 0);
   json_object_put (o);
+}
+END_TEST
+
+START_TEST (a_chunks_text_is_that_of_the_choice_with_index_0)
+{
+  static const struct { const char *chunk, *text; } mixed[] = {
+    { "{\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}", "a" },
+    { "{\"choices\":[{\"delta\":{\"content\":\"a\"}}]}", "a" },
+    { "{\"choices\":[{\"index\":1,\"delta\":{\"content\":\"b\"}}]}", NULL },
+    { "{\"choices\":[{\"index\":1,\"delta\":{\"content\":\"b\"}},"
+      "{\"index\":0,\"delta\":{\"content\":\"a\"}}]}", "a" },
+    { "{\"choices\":[]}", NULL }, { "{\"choices\":{}}", NULL }, { "[]", NULL },
+  };
+  size_t i, len = 0;
+
+  for (i = 0; i < sizeof mixed / sizeof mixed[0]; i++) {
+    struct json_object *o = json (mixed[i].chunk);
+    const char *text = kwi_body_chunk_text (o, &len);
+    ck_assert_msg (text == NULL ? mixed[i].text == NULL
+                                : mixed[i].text != NULL && strcmp (text, mixed[i].text) == 0,
+                   "%s: %s", mixed[i].chunk, text != NULL ? text : "(none)");
+    json_object_put (o);
+  }
 }
 END_TEST
 
@@ -175,6 +250,9 @@ suite (void)
 
   tcase_add_test (tc, a_prompt_becomes_messages);
   tcase_add_test (tc, a_prompt_that_is_not_utf8_is_refused_with_its_place);
+  tcase_add_loop_test (tc, a_name_that_is_no_clean_text_is_refused_with_its_place, 0,
+                       N (names));
+  tcase_add_test (tc, a_chunks_text_is_that_of_the_choice_with_index_0);
   tcase_add_loop_test (tc, a_callers_body_is_checked_and_read, 0, N (bodies));
   tcase_add_test (tc, the_text_is_the_first_choices);
   tcase_add_loop_test (tc, a_chunk_with_a_role_alone_is_no_content, 0, N (chunks));

@@ -65,9 +65,10 @@ park_behind_its_back (size_t key)
   struct kwi_judgement j = { .outcome = KW_OUTCOME_DAILY_LIMIT,
                              .scope = KW_SCOPE_KEY_MODEL, .wait_ms = 3600000,
                              .reason = "requests_per_day" };
+  struct kwi_hold hold = { .key = key };
   struct kwi_effect e;
 
-  kwi_keyring_report (call.provider->ring, key, "m", 999, &j, 1, -1,
+  kwi_keyring_report (call.provider->ring, &hold, "m", 999, &j, 1, -1,
                       KIT_EPOCH + kit.now_ms, KIT_EPOCH + kit.now_ms, &e);
 }
 
@@ -81,9 +82,10 @@ START_TEST (a_retry_whose_key_was_parked_meanwhile_moves_on)
   kit.now_ms += 2000;
   park_behind_its_back (0);
   ck_assert_int_eq (kwi_call_next (&call), KWI_STEP_SEND);
-  ck_assert_uint_eq (call.key, 1);
+  ck_assert_uint_eq (call.hold.key, 1);
   ck_assert_int_eq (call.state.switches, 1);
   ck_assert_int_eq (call.attempts[1].why, KW_WHY_SWITCH);
+  ck_assert_int_eq (call.state.waited_ms, 2000);
   answer (200, SERVED);
   ck_assert_int_eq (kwi_call_next (&call), KWI_STEP_DONE);
   ck_assert_int_eq (call.code, 0);
@@ -121,7 +123,7 @@ START_TEST (a_denied_switch_gives_no_probe_away)
   kwi_keyring_pick (call.provider->ring, "m", KWI_NO_KEY, 5, NULL,
                     KIT_EPOCH + kit.now_ms, &p);
   ck_assert_int_eq (p.picked, KWI_PICK_KEY);
-  ck_assert_uint_eq (p.key, 1);
+  ck_assert_uint_eq (p.hold.key, 1);
   ck_assert_int_eq (p.probe, 1);
   end ();
 }
@@ -176,6 +178,125 @@ START_TEST (a_key_that_the_provider_echoes_is_masked)
   ck_assert_int_eq (call.code, KW_ERR_AUTH);
   ck_assert_ptr_null (strstr (kit.err.message, "sk-a-long"));
   ck_assert_ptr_nonnull (strstr (kit.err.message, "provided: [key primary]"));
+  end ();
+}
+END_TEST
+
+START_TEST (a_key_echoed_as_a_code_or_an_account_is_masked)
+{
+  int i;
+
+  begin ("sk-a-long-enough-secret", NULL, "on_auth = switch");
+  ck_assert_int_eq (kwi_call_next (&call), KWI_STEP_SEND);
+  answer (401, "{\"error\":{\"message\":\"no\",\"code\":"
+               "\"sk-a-long-enough-secret\"}}");
+  ck_assert_int_eq (kwi_call_next (&call), KWI_STEP_DONE);
+  ck_assert_int_eq (call.code, KW_ERR_AUTH);
+  ck_assert_ptr_null (strstr (kit.err.message, "sk-a-long"));
+  ck_assert_ptr_null (strstr (kit.err.attempt[0].reason, "sk-a-long"));
+  for (i = 0; i < kit.n_events; i++)
+    ck_assert_ptr_null (strstr (kit.event[i].text, "sk-a-long"));
+  end ();
+}
+END_TEST
+
+START_TEST (switches_are_counted_when_they_are_made)
+{
+  begin ("sk-a", NULL, "");
+  ck_assert_int_eq (kwi_call_next (&call), KWI_STEP_SEND);
+  answer (429, DAY (" Please try again in 1h."));
+  ck_assert_int_eq (kwi_call_next (&call), KWI_STEP_DONE);
+  ck_assert_int_eq (kit.err.switches, 0);
+  ck_assert_int_eq (kit_count (KW_EVENT_SWITCH, NULL), 0);
+  end ();
+}
+END_TEST
+
+START_TEST (a_wait_that_a_cancel_cuts_is_booked_as_it_was)
+{
+  begin ("sk-a", NULL, "");
+  ck_assert_int_eq (kwi_call_next (&call), KWI_STEP_SEND);
+  answer (429, MINUTE);
+  ck_assert_int_eq (kwi_call_next (&call), KWI_STEP_WAIT);
+  kit.now_ms += 300;
+  kwi_call_cancel (&call);
+  ck_assert_int_eq (kwi_call_next (&call), KWI_STEP_DONE);
+  ck_assert_int_eq (kit.err.waited_ms, 300);
+  ck_assert_int_eq (kit.err.attempt[0].waited_ms, 300);
+  end ();
+}
+END_TEST
+
+/* Another call probes primary; backup-1's time comes meanwhile. */
+START_TEST (who_waits_for_a_probe_looks_again_when_another_key_is_due)
+{
+  struct kwi_pick p;
+
+  begin ("sk-a", "sk-b", "deadline = 24h");
+  park_behind_its_back (0);
+  kit.now_ms += 2000;
+  park_behind_its_back (1);
+  kit.now_ms += 3598000;        /* primary is due, backup-1 in two seconds */
+  kwi_keyring_pick (call.provider->ring, "m", KWI_NO_KEY, 999, NULL,
+                    KIT_EPOCH + kit.now_ms, &p);
+  ck_assert_int_eq (p.probe, 1);
+  ck_assert_int_eq (kwi_call_next (&call), KWI_STEP_WAIT);
+  ck_assert_int_eq (call.wake_only, 1);
+  ck_assert_int_eq (call.wait_ms, 2000);
+  kit.now_ms += 2000;
+  ck_assert_int_eq (kwi_call_next (&call), KWI_STEP_SEND);
+  ck_assert_uint_eq (call.hold.key, 1);
+  ck_assert_int_eq (call.state.waited_ms, 2000);
+  end ();
+}
+END_TEST
+
+START_TEST (all_invalid_is_no_exhaustion)
+{
+  begin ("sk-a", "sk-b", "on_auth = switch");
+  ck_assert_int_eq (kwi_call_next (&call), KWI_STEP_SEND);
+  answer (401, "{}");
+  ck_assert_int_eq (kwi_call_next (&call), KWI_STEP_SEND);
+  answer (401, "{}");
+  ck_assert_int_eq (kwi_call_next (&call), KWI_STEP_DONE);
+  ck_assert_int_eq (call.code, KW_ERR_AUTH);
+  ck_assert_ptr_nonnull (strstr (kit.err.message, "all 2 groq keys are invalid"));
+  end ();
+}
+END_TEST
+
+START_TEST (on_billing_fail_fails_every_time)
+{
+  begin ("sk-a", "sk-b", "on_billing = fail");
+  ck_assert_int_eq (kwi_call_next (&call), KWI_STEP_SEND);
+  answer (400, "{\"error\":{\"message\":\"m\",\"code\":"
+               "\"spend_limit_reached\"}}");
+  ck_assert_int_eq (call.code, KW_ERR_BILLING);
+  end ();
+  call.done = 0;
+  call.n_attempts = call.attempts_size = 0;
+  kwi_call_begin (&call, 0);
+  ck_assert_int_eq (kwi_call_next (&call), KWI_STEP_SEND);
+  ck_assert_uint_eq (call.hold.key, 0);
+  end ();
+}
+END_TEST
+
+START_TEST (limited_before_the_first_attempt_names_the_key_and_why)
+{
+  struct kwi_judgement j = { .outcome = KW_OUTCOME_RATE_LIMIT,
+                             .scope = KW_SCOPE_KEY_MODEL, .wait_ms = 600000 };
+  struct kwi_hold hold = { .key = 0 };
+  struct kwi_effect e;
+
+  begin ("sk-a", NULL, "on_rate_limit = switch");
+  kwi_keyring_report (call.provider->ring, &hold, "m", 999, &j, 1, -1, KIT_EPOCH,
+                      KIT_EPOCH, &e);
+  ck_assert_int_eq (kwi_call_next (&call), KWI_STEP_DONE);
+  ck_assert_int_eq (call.code, KW_ERR_RATE_LIMIT);
+  ck_assert_msg (strstr (kit.err.message, "groq key \"primary\" is rate limited "
+                         "(found_before), and the wait of 10m0s") != NULL, "%s",
+                 kit.err.message);
   end ();
 }
 END_TEST
@@ -239,6 +360,13 @@ suite (void)
   tcase_add_test (tc, a_day_without_a_reset_is_tried_again_in_an_hour);
   tcase_add_test (tc, a_network_block_burns_no_other_key);
   tcase_add_test (tc, a_key_that_the_provider_echoes_is_masked);
+  tcase_add_test (tc, a_key_echoed_as_a_code_or_an_account_is_masked);
+  tcase_add_test (tc, switches_are_counted_when_they_are_made);
+  tcase_add_test (tc, a_wait_that_a_cancel_cuts_is_booked_as_it_was);
+  tcase_add_test (tc, who_waits_for_a_probe_looks_again_when_another_key_is_due);
+  tcase_add_test (tc, all_invalid_is_no_exhaustion);
+  tcase_add_test (tc, on_billing_fail_fails_every_time);
+  tcase_add_test (tc, limited_before_the_first_attempt_names_the_key_and_why);
   tcase_add_test (tc, a_cancel_from_outside_ends_it);
   tcase_add_test (tc, a_deadline_that_passes_between_two_attempts_ends_it);
   tcase_add_test (tc, the_record_keeps_the_first_attempts_when_there_are_many);

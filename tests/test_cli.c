@@ -163,6 +163,21 @@ START_TEST (send_changes_no_byte_in_either_direction)
 }
 END_TEST
 
+START_TEST (send_with_v_tells_which_key_served)
+{
+  static const char body[] = "{\"model\":\"m\",\"messages\":"
+                             "[{\"role\":\"user\",\"content\":\"hi\"}]}";
+
+  three_keys ("");
+  run_input (body, sizeof body - 1, "send", NULL);
+  ENDS_WITH (0);
+  ck_assert_str_eq (got.err, "");
+  run_input (body, sizeof body - 1, "send", "-v", NULL);
+  ENDS_WITH (0);
+  SAYS ("keywheel: served by primary: 1 attempt, 0 switches, waited 0ms, charged ");
+}
+END_TEST
+
 START_TEST (send_reaches_other_endpoints)
 {
   static const char body[] = "{\"model\":\"m\",\"input\":[\"a\",\"b\"]}";
@@ -346,6 +361,27 @@ START_TEST (check_live_tries_each_key_once)
 }
 END_TEST
 
+START_TEST (check_live_tells_that_two_keys_are_one_account)
+{
+  sim = simctl_startl ("--clock", "manual", "--key", SECRET "a,name=a,org=o,rpd=1",
+                       "--key", SECRET "b,name=b,org=o", NULL);
+  set_env ("GROQ_API_KEY=" SECRET "a");
+  set_env ("GROQ_API_KEY_BACKUP=" SECRET "b");
+  write_ini ("%s", "");
+  set_env (ini);
+  run ("chat", "hi", NULL);
+  ENDS_WITH (0);
+  run ("check", "--live", NULL);
+  ENDS_WITH (4);
+  PRINTS_SOME ("groq/primary: does not work: groq key \"primary\" is exhausted");
+  PRINTS_SOME ("groq/backup-1: does not work: groq key \"backup-1\" is exhausted");
+  PRINTS_SOME ("\nprimary and backup-1 are one account: 2 keys, 1 allowance\n");
+  ck_assert_msg (strstr (got.out, "gave up") == NULL, "%s", got.out);
+  SAYS ("2 of 2 keys do not work");
+  ck_assert_uint_eq (simctl_count (sim, NULL, "rpd"), 2);
+}
+END_TEST
+
 /* A provider folder beside the INI, with a file that is no plugin. */
 static void
 bad_plugin (void)
@@ -415,6 +451,7 @@ cli_suite (void)
   tcase_add_test (t, json_is_the_whole_answer);
   tcase_add_test (t, a_stream_is_asked_for_with_stream);
   tcase_add_test (t, send_changes_no_byte_in_either_direction);
+  tcase_add_test (t, send_with_v_tells_which_key_served);
   tcase_add_test (t, send_reaches_other_endpoints);
   tcase_add_test (t, send_prints_a_stream_as_it_comes);
   tcase_add_test (t, a_body_of_20_mb_is_sent);
@@ -424,6 +461,7 @@ cli_suite (void)
   tcase_add_test (t, reset_says_what_was_reset);
   tcase_add_test (t, check_sums_up_a_configuration_that_is_fine);
   tcase_add_test (t, check_live_tries_each_key_once);
+  tcase_add_test (t, check_live_tells_that_two_keys_are_one_account);
   tcase_add_test (t, plugins_lists_what_is_there_and_what_was_refused);
   tcase_add_test (t, plugins_as_json);
   suite_add_tcase (s, t);

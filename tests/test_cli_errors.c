@@ -28,7 +28,11 @@ static const struct {
   { { "chat", "-m" }, "--model wants a value: --model MODEL" },
   { { "chat", "--json=1", "hi" }, "--json takes no value" },
   { { "chat", "--config=", "hi" }, "--config is empty; it wants a FILE" },
+  { { "--verson" }, "did you mean --version?" },
+  { { "--hlep" }, "did you mean --help?" },
+  { { "--json", "chat" }, "options go behind it" },
   { { "chat", "" }, "the prompt is empty" },
+  { { "chat", " ", "\t\n" }, "the prompt is empty" },
   { { "chat" }, "the prompt is empty" },
   { { "send" }, "the body is empty" },
   { { "send", "a", "b" }, "\"b\" is the second" },
@@ -331,6 +335,46 @@ START_TEST (check_tells_every_mistake_with_its_line)
 }
 END_TEST
 
+/* A command may ask somebody for a password: not again, once it has failed. */
+START_TEST (check_runs_each_command_once_where_one_fails)
+{
+  const char *text = format ("[key groq/a]\ncommand = echo a >> %s/runs; echo x\n"
+                             "[key groq/b]\ncommand = echo b >> %s/runs; exit 3\n",
+                             dir, dir);
+  char runs[16] = "";
+  FILE *f;
+
+  write_file ("keywheel.ini", text, strlen (text));
+  set_env (ini);
+  run ("check", NULL);
+  ENDS_WITH (2);
+  SAYS ("keywheel.ini:3: [key groq/b]: its command failed with exit code 3");
+  SAYS (": 1 mistake, 0 warnings\n");
+  f = fopen (format ("%s/runs", dir), "r");
+  ck_assert_ptr_nonnull (f);
+  ck_assert_uint_eq (fread (runs, 1, sizeof runs - 1, f), 4);
+  ck_assert_str_eq (runs, "a\nb\n");
+  ck_assert_int_eq (fclose (f), 0);
+}
+END_TEST
+
+START_TEST (a_fifo_as_the_configuration_is_refused_at_once)
+{
+  ck_assert_int_eq (mkfifo (format ("%s/pipe", dir), 0600), 0);
+  set_keys ();
+  run ("status", "-c", format ("%s/pipe", dir), NULL);
+  ENDS_WITH (2);
+  SAYS ("no file but a pipe");
+  run ("status", "-c", "/dev/null", NULL);
+  ENDS_WITH (0);
+  run_input ("[provider groq]\n", 16, "status", "-c", "/dev/stdin", NULL);
+  ENDS_WITH (0);
+  run_input ("[provider groq]\n", 16, "check", "-c", "/dev/stdin", NULL);
+  ENDS_WITH (2);
+  SAYS ("reads the configuration twice, and /dev/stdin is a pipe");
+}
+END_TEST
+
 START_TEST (a_state_that_is_not_in_this_build_is_refused)
 {
   static const char text[] = "[keywheel]\nstate = sqlite\n";
@@ -390,6 +434,8 @@ cli_errors_suite (void)
   tcase_add_loop_test (t, a_wrong_base_url_is_refused_with_its_place, 0,
                        LENGTH (bad_urls));
   tcase_add_test (t, check_tells_every_mistake_with_its_line);
+  tcase_add_test (t, check_runs_each_command_once_where_one_fails);
+  tcase_add_test (t, a_fifo_as_the_configuration_is_refused_at_once);
   tcase_add_test (t, a_state_that_is_not_in_this_build_is_refused);
   tcase_add_test (t, warnings_are_told_and_are_no_errors);
   suite_add_tcase (s, t);

@@ -379,13 +379,22 @@ START_TEST (a_probe_tries_one_key_once)
 {
   kit_sim ("--key", "sk-a,name=A,rpd=1");
   kit_keys ("sk-a", "sk-wrong");
-  kit_open ("");
+  kit_open ("on_auth = switch");
   ck_assert_int_eq (kw_probe (kit.client, NULL, "primary", &kit.err), 0);
   ck_assert_int_eq (kw_probe (kit.client, NULL, "backup-1", &kit.err),
                     KW_ERR_AUTH);
+  ck_assert_msg (strstr (kit.err.message, "groq key \"backup-1\" is not accepted "
+                         "(401 invalid_api_key: Invalid API Key)") != NULL, "%s",
+                 kit.err.message);
+  ck_assert_int_eq (kw_probe (kit.client, NULL, "primary", &kit.err),
+                    KW_ERR_EXHAUSTED);
+  ck_assert_msg (strstr (kit.err.message, "groq key \"primary\" is exhausted (429 "
+                         "requests_per_day") != NULL
+                   && strstr (kit.err.message, "; back in 1d0h0m (") != NULL,
+                 "%s", kit.err.message);
   ck_assert_int_eq (kw_probe (kit.client, NULL, "nobody", &kit.err),
                     KW_ERR_USAGE);
-  ck_assert_uint_eq (simctl_count (kit.sim, NULL, NULL), 2);
+  ck_assert_uint_eq (simctl_count (kit.sim, NULL, NULL), 3);
 }
 END_TEST
 

@@ -396,6 +396,23 @@ START_TEST (files_that_cannot_be_read)
 }
 END_TEST
 
+/* Opening one would wait for whoever writes to it, perhaps for ever. */
+START_TEST (a_fifo_in_the_place_of_a_file_is_refused_at_once)
+{
+  ck_assert_int_eq (mkfifo (kit_path ("pipe"), 0600), 0);
+  ck_assert_int_eq (kwi_config_load (kit_path ("pipe"), &kit_env, NULL, &config,
+                                     &error), KW_ERR_SETTINGS);
+  kit_strip_dir (error.message);
+  ck_assert_str_eq (error.message, "cannot read the configuration pipe: it is "
+                    "no file but a pipe or a device, and reading it might never "
+                    "end");
+  ck_assert_int_eq (kwi_config_load ("/dev/null", &kit_env, &kit_reporter, &config,
+                                     &error), 0);
+  ck_assert_uint_eq (config->n_providers, 0);
+  kit_expect_count (0);
+}
+END_TEST
+
 START_TEST (a_file_that_all_can_write)
 {
   const char *path = kit_write ("keywheel.ini", "[provider p]\n");
@@ -463,6 +480,7 @@ config_suite (void)
   tcase_add_test (t, the_search_order);
   tcase_add_test (t, a_folder_in_the_place_of_a_file_is_not_passed_over);
   tcase_add_test (t, files_that_cannot_be_read);
+  tcase_add_test (t, a_fifo_in_the_place_of_a_file_is_refused_at_once);
   tcase_add_test (t, a_file_that_all_can_write);
   suite_add_tcase (s, t);
   return s;

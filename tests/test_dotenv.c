@@ -1,7 +1,12 @@
-/* dotenv: what an env_file may look like, and what is said of one that does
- * not. */
+/* dotenv and keysource, where the bytes of keys come from: what an env_file may
+ * look like, and what is said of one that does not; files and commands. */
+#include <fcntl.h>
+#include <signal.h>
+
+#include "clock.h"
 #include "confkit.h"
 #include "dotenv.h"
+#include "keysource.h"
 
 static struct kwi_dotenv *dotenv;
 static struct kwi_mistakes mistakes;
@@ -165,6 +170,109 @@ START_TEST (an_empty_file)
 }
 END_TEST
 
+START_TEST (an_env_file_that_is_a_fifo_is_refused_at_once)
+{
+  ck_assert_int_eq (mkfifo (kit_path ("pipe"), 0600), 0);
+  mistakes = (struct kwi_mistakes) { .reporter = &kit_reporter };
+  ck_assert_int_eq (kwi_dotenv_read (kit_path ("pipe"), "keywheel.ini:2", &mistakes,
+                                     &dotenv), 0);
+  ck_assert_ptr_null (dotenv);
+  kit_expect ("error: keywheel.ini:2: cannot read env_file pipe: it is no file "
+              "but a pipe or a device, and reading it might never end");
+}
+END_TEST
+
+/* ---- Files and commands ------------------------------------------------ */
+
+/* A clock on which half a minute passes between two looks at it. */
+static int64_t
+hasty_ms (void *ctx)
+{
+  int64_t *now = ctx;
+  return *now += 31000;
+}
+
+START_TEST (a_command_that_does_not_end_is_ended)
+{
+  int64_t now = 0;
+  const struct kwi_clock clock = { .mono_ms = hasty_ms, .ctx = &now };
+  struct kwi_text text;
+  char why[128];
+
+  ck_assert_int_eq (kwi_keysource_command ("while :; do read x; done",
+                                           &clock, &text, why, sizeof why), 1);
+  ck_assert_str_eq (why, "its command did not end within 30 seconds, and was "
+                    "killed");
+}
+END_TEST
+
+START_TEST (a_command_is_over_when_its_shell_is)
+{
+  static const char *const commands[] = {
+    /* a child of it holds its output open until this test lets go */
+    "printf abc; cat <&9 & exit 0",
+    "printf abc; exec 1>&-; exit 0",
+    "cat; printf abc",          /* its input is empty */
+  };
+  int ends[2];
+
+  ck_assert_int_eq (pipe2 (ends, O_CLOEXEC), 0);
+  ck_assert_int_eq (dup2 (ends[0], 9), 9);
+  for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+    struct kwi_text text = { NULL, 0, 0 };
+    char why[128] = "";
+    int r = kwi_keysource_command (commands[i], &kwi_clock_system, &text, why,
+                                   sizeof why);
+    ck_assert_msg (r == 0 && text.len == 3, "%s: %d %s", commands[i], r, why);
+    kwi_text_free (&text);
+  }
+  close (9);
+  close (ends[0]);
+  close (ends[1]);
+}
+END_TEST
+
+START_TEST (a_command_does_not_inherit_what_we_ignore_or_block)
+{
+  static const struct { const char *command, *why; } cases[] = {
+    { "kill -PIPE $$; echo survived", "its command was ended by signal 13" },
+    { "kill -TERM $$; echo survived", "its command was ended by signal 15" },
+  };
+  const struct sigaction ignore = { .sa_handler = SIG_IGN };
+  sigset_t term;
+
+  ck_assert_int_eq (sigaction (SIGPIPE, &ignore, NULL), 0);
+  sigemptyset (&term);
+  sigaddset (&term, SIGTERM);
+  ck_assert_int_eq (sigprocmask (SIG_BLOCK, &term, NULL), 0);
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    struct kwi_text text = { NULL, 0, 0 };
+    char why[128] = "";
+    ck_assert_int_eq (kwi_keysource_command (cases[i].command, &kwi_clock_system,
+                                             &text, why, sizeof why), 1);
+    ck_assert_str_eq (why, cases[i].why);
+  }
+}
+END_TEST
+
+/* A key that the shell hands over: keywheel -c <(...), file = /dev/fd/3. */
+START_TEST (a_pipe_that_is_open_already_may_hold_a_key)
+{
+  struct kwi_text text = { NULL, 0, 0 };
+  char path[40], why[128] = "";
+  int ends[2];
+
+  ck_assert_int_eq (pipe2 (ends, O_CLOEXEC), 0);
+  ck_assert_int_eq (write (ends[1], "sk-piped\n", 9), 9);
+  close (ends[1]);
+  ck_assert_int_gt (snprintf (path, sizeof path, "/dev/fd/%d", ends[0]), 0);
+  ck_assert_msg (kwi_keysource_file (path, &text, why, sizeof why) == 0, "%s", why);
+  ck_assert_str_eq (text.bytes, "sk-piped\n");
+  kwi_text_free (&text);
+  close (ends[0]);
+}
+END_TEST
+
 static Suite *
 dotenv_suite (void)
 {
@@ -180,6 +288,15 @@ dotenv_suite (void)
   tcase_add_test (t, a_byte_of_nothing);
   tcase_add_test (t, files_that_are_not_there_or_no_files);
   tcase_add_test (t, an_empty_file);
+  tcase_add_test (t, an_env_file_that_is_a_fifo_is_refused_at_once);
+  suite_add_tcase (s, t);
+
+  t = tcase_create ("sources");
+  tcase_add_checked_fixture (t, begin, end);
+  tcase_add_test (t, a_command_that_does_not_end_is_ended);
+  tcase_add_test (t, a_command_is_over_when_its_shell_is);
+  tcase_add_test (t, a_command_does_not_inherit_what_we_ignore_or_block);
+  tcase_add_test (t, a_pipe_that_is_open_already_may_hold_a_key);
   suite_add_tcase (s, t);
   return s;
 }

@@ -156,10 +156,11 @@ static const struct { uint32_t outcome, said, named, unnamed; } scopes[] = {
   { KW_OUTCOME_TRANSIENT, D, R, R },     { KW_OUTCOME_REQUEST, D, R, R },
   { KW_OUTCOME_OK, D, R, R },            { KW_OUTCOME_OK, AC, R, R },
   { KW_OUTCOME_DAILY_LIMIT, R, AM, KM }, { KW_OUTCOME_BILLING, R, AC, K },
-  { KW_OUTCOME_RATE_LIMIT, R, R, R },    { KW_OUTCOME_AUTH, R, R, R },
+  { KW_OUTCOME_RATE_LIMIT, R, AM, KM },  { KW_OUTCOME_AUTH, R, K, K },
   { KW_OUTCOME_DAILY_LIMIT, AC, AC, K }, { KW_OUTCOME_DAILY_LIMIT, AM, AM, KM },
   { KW_OUTCOME_BILLING, K, K, K },       { KW_OUTCOME_BILLING, KM, KM, KM },
   { KW_OUTCOME_TRANSIENT, P, P, P },     { KW_OUTCOME_AUTH, AC, AC, K },
+  { KW_OUTCOME_TRANSIENT, R, R, R },     { KW_OUTCOME_REQUEST, R, R, R },
   { KW_OUTCOME_RATE_LIMIT, 7, AM, KM },  { KW_OUTCOME_AUTH, UINT32_MAX, K, K },
 };
 

@@ -104,7 +104,8 @@ START_TEST (an_attempt_that_takes_too_long_is_retried_then_says_so)
   kit_open ("attempt_timeout = 30ms\nmax_retries = 2\nbackoff_initial = 1ms\n"
             "backoff_max = 1ms");
   kit_fails_with (KW_ERR_TIMEOUT,
-                  "did not answer within attempt_timeout (30ms), 3 times");
+                  "did not answer within attempt_timeout (30ms), after 2 "
+                  "retries");
   ck_assert_int_eq (kit.err.attempt[0].verdict, KW_VERDICT_TRANSIENT);
   kw_client_close (kit.client);
   kit.client = NULL;

@@ -196,6 +196,61 @@ START_TEST (a_log_line_is_one_line_at_a_known_level)
 }
 END_TEST
 
+/* At the first line: settings are written, and the plugin asked again. */
+static void
+come_back (void *user, uint32_t level, const char *msg)
+{
+  struct kwi_judgement again;
+  int unknown, *depth = user;
+
+  keep_log (NULL, level, msg);
+  if ((*depth)++ > 0)
+    return;
+  ck_assert_int_eq (kwi_instance_config (in, "judge", "clock", &unknown, &err), 0);
+  kwi_instance_classify (in, &a, &again);
+  ck_assert_str_eq (again.reason, "1767362591000");
+}
+
+START_TEST (whoever_hears_of_a_line_may_come_back_into_the_core)
+{
+  static const char *const models[] = { "odd", "odd-serial" };
+  int depth = 0;
+  const struct kwi_instance_hooks asking = { &test_clock, come_back, &depth };
+
+  load (models[_i]);
+  ck_assert_int_eq (kwi_instance_new (plugin, "test", &asking, &in, &err), 0);
+  set ("judge", "logs");
+  answer (200, "{}");
+  classify ();
+  ck_assert_str_eq (logged, "2:two?lines\n3:no level like it\n");
+  ck_assert_int_eq (depth, 2);
+}
+END_TEST
+
+START_TEST (a_chatty_plugin_is_cut_short_and_that_is_told)
+{
+  char want[512] = "";
+  size_t at = 0;
+  int i, n;
+
+  start ("odd");
+  set ("judge", "chatters");
+  answer (200, "{}");
+  classify ();
+  for (i = 1; i <= 16; i++) {
+    n = snprintf (want + at, sizeof want - at, "3:line %d\n", i);
+    ck_assert_int_gt (n, 0);
+    at += (size_t) n;
+  }
+  n = snprintf (want + at, sizeof want - at, "1:plugin \"odd\": more lines dropped "
+                "(4); one call may log 16\n");
+  ck_assert (n > 0 && (size_t) n < sizeof want - at);
+  ck_assert_str_eq (logged, want);
+  classify ();                  /* the next call may log anew */
+  ck_assert_str_eq (logged + strlen (want), want);
+}
+END_TEST
+
 START_TEST (the_clock_is_the_hosts)
 {
   start ("odd");
@@ -284,6 +339,8 @@ make_suite (void)
   tcase_add_test (t, sixteen_buckets_are_taken_and_no_more);
   tcase_add_test (t, what_is_interned_is_one_copy_and_bounded);
   tcase_add_test (t, a_log_line_is_one_line_at_a_known_level);
+  tcase_add_loop_test (t, whoever_hears_of_a_line_may_come_back_into_the_core, 0, 2);
+  tcase_add_test (t, a_chatty_plugin_is_cut_short_and_that_is_told);
   tcase_add_test (t, the_clock_is_the_hosts);
   tcase_add_test (t, a_plugin_sees_the_answer_as_it_is);
   tcase_add_test (t, a_json_question_is_answered_through_the_table);

@@ -14,6 +14,7 @@
 
 static atomic_uint_fast64_t seq;
 static int woken;
+static struct kwi_hold holds[3];  /* as last picked */
 static struct kwi_keyring *r;
 
 static void
@@ -28,6 +29,7 @@ setup (void)
 {
   atomic_store (&seq, 0);
   woken = 0;
+  memset (holds, 0, sizeof holds);
   r = kwi_keyring_new (&seq, wake);
   ck_assert_int_eq (kwi_keyring_add (r, "primary", "aaaa"), 0);
   ck_assert_int_eq (kwi_keyring_add (r, "backup-1", "bbbb"), 0);
@@ -58,7 +60,8 @@ report (size_t key, const char *model, uint64_t call,
 {
   struct kwi_effect e;
 
-  kwi_keyring_report (r, key, model, call, j,
+  holds[key].key = key;
+  kwi_keyring_report (r, &holds[key], model, call, j,
                       j->outcome == KW_OUTCOME_DAILY_LIMIT
                         || j->outcome == KW_OUTCOME_BILLING
                         || j->outcome == KW_OUTCOME_RATE_LIMIT,
@@ -72,6 +75,8 @@ pick (const char *model, uint64_t call, int64_t now)
   struct kwi_pick p;
 
   kwi_keyring_pick (r, model, KWI_NO_KEY, call, NULL, now, &p);
+  if (p.picked == KWI_PICK_KEY)
+    holds[p.hold.key] = p.hold;
   return p;
 }
 
@@ -80,10 +85,10 @@ START_TEST (keys_are_used_in_order_and_per_model)
   struct kwi_judgement j = verdict (KW_OUTCOME_DAILY_LIMIT, KW_SCOPE_KEY_MODEL,
                                     1000, "");
 
-  ck_assert_uint_eq (pick ("m", 1, 0).key, 0);
+  ck_assert_uint_eq (pick ("m", 1, 0).hold.key, 0);
   ck_assert_int_eq (report (0, "m", 1, &j, 0).newly_parked, 1);
-  ck_assert_uint_eq (pick ("m", 1, 0).key, 1);
-  ck_assert_uint_eq (pick ("other", 2, 0).key, 0);
+  ck_assert_uint_eq (pick ("m", 1, 0).hold.key, 1);
+  ck_assert_uint_eq (pick ("other", 2, 0).hold.key, 0);
 }
 END_TEST
 
@@ -98,9 +103,8 @@ START_TEST (siblings_of_an_account_are_exhausted_together)
   ck_assert_str_eq (e.siblings, "");
   e = report (0, "m", 2, &j, 0);
   ck_assert_int_eq (e.account_learnt, 1);
-  ck_assert_int_eq (e.account_wide, 1);
   ck_assert_str_eq (e.siblings, "backup-2");
-  ck_assert_uint_eq (pick ("m", 3, 0).key, 1);
+  ck_assert_uint_eq (pick ("m", 3, 0).hold.key, 1);
   ck_assert_int_eq (report (1, "m", 3, &j, 1).account_learnt, 1);
   /* Said once: the account was parked by the first. */
   ck_assert_int_eq (report (1, "m", 3, &j, 1).newly_parked, 0);
@@ -122,14 +126,14 @@ START_TEST (all_exhausted_names_the_earliest_and_why)
   (void) report (2, "m", 1, &broke, 0);
   p = pick ("m", 2, 10);
   ck_assert_int_eq (p.picked, KWI_PICK_NONE);
-  ck_assert_uint_eq (p.key, 1);
-  ck_assert_int_eq (p.until_ms, 4000);
+  ck_assert_uint_eq (p.ready_key, 1);
+  ck_assert_int_eq (p.ready_ms, 4000);
   ck_assert_uint_eq (p.n_by_verdict[KW_OUTCOME_DAILY_LIMIT], 2);
   ck_assert_uint_eq (p.n_by_verdict[KW_OUTCOME_BILLING], 1);
   ck_assert_int_eq (p.limited_ready_ms, KWI_NEVER);
-  ck_assert_int_eq (kwi_keyring_next_ready (r, "m", 0, 10), 4000);
+  ck_assert_int_eq (kwi_keyring_next_ready (r, "m", 10), 4000);
   /* Billing took the whole key, the days only their model. */
-  ck_assert_uint_eq (pick ("other", 3, 10).key, 0);
+  ck_assert_uint_eq (pick ("other", 3, 10).hold.key, 0);
 }
 END_TEST
 
@@ -142,12 +146,12 @@ START_TEST (one_probes_the_others_keep_to_what_is_proven)
 
   (void) report (0, "m", 1, &j, 0);
   p = pick ("m", 2, 1000);
-  ck_assert_uint_eq (p.key, 0);
+  ck_assert_uint_eq (p.hold.key, 0);
   ck_assert_int_eq (p.probe, 1);
-  ck_assert_uint_eq (pick ("m", 3, 1000).key, 1);
+  ck_assert_uint_eq (pick ("m", 3, 1000).hold.key, 1);
   ck_assert_int_eq (report (0, "m", 2, &ok, 1001).revived, 1);
   p = pick ("m", 4, 1001);
-  ck_assert_uint_eq (p.key, 0);
+  ck_assert_uint_eq (p.hold.key, 0);
   ck_assert_int_eq (p.probe, 0);
 }
 END_TEST
@@ -159,8 +163,47 @@ START_TEST (a_call_that_ends_gives_its_probe_back)
 
   (void) report (0, "m", 1, &j, 0);
   ck_assert_int_eq (pick ("m", 2, 1000).probe, 1);
-  kwi_keyring_leave (r, 0, "m", 2, NULL);
+  kwi_keyring_leave (r, &holds[0], "m", 2, NULL);
   ck_assert_int_eq (pick ("m", 3, 1000).probe, 1);
+}
+END_TEST
+
+START_TEST (a_probe_ends_though_the_answer_names_another_account)
+{
+  struct kwi_judgement j
+    = verdict (KW_OUTCOME_DAILY_LIMIT, KW_SCOPE_ACCOUNT_MODEL, 1000, "org_old");
+  struct kwi_judgement ok = verdict (KW_OUTCOME_OK, KW_SCOPE_REQUEST, -1, "org_new");
+
+  (void) report (1, "m", 1, &j, 0);
+  (void) report (0, "m", 1, &j, 0);
+  ck_assert_uint_eq (pick ("m", 2, 1000).hold.key, 0);
+  ck_assert_int_eq (report (0, "m", 2, &ok, 1001).revived, 1);
+  ck_assert_int_eq (pick ("m", 4, 1001).probe, 0);
+  ck_assert_int_eq (kwi_keyring_next_ready (r, "m", 1001), 1001);
+}
+END_TEST
+
+START_TEST (a_limit_that_is_over_at_once_parks_for_a_moment)
+{
+  struct kwi_judgement j = verdict (KW_OUTCOME_DAILY_LIMIT, KW_SCOPE_KEY_MODEL,
+                                    0, "");
+
+  (void) report (0, "m", 1, &j, 5000);
+  ck_assert_uint_eq (pick ("m", 1, 5000).hold.key, 1);
+  ck_assert_uint_eq (pick ("m", 1, 6000).hold.key, 0);
+}
+END_TEST
+
+START_TEST (a_look_takes_nothing)
+{
+  struct kwi_judgement j = verdict (KW_OUTCOME_DAILY_LIMIT, KW_SCOPE_KEY_MODEL,
+                                    1000, "");
+  struct kwi_pick p;
+
+  (void) report (0, "m", 1, &j, 0);
+  kwi_keyring_pick (r, "m", KWI_NO_KEY, 0, NULL, 1000, &p);
+  ck_assert_int_eq (p.probe, 1);
+  ck_assert_int_eq (pick ("m", 2, 1000).probe, 1);
 }
 END_TEST
 
@@ -184,7 +227,7 @@ START_TEST (who_waits_for_a_probe_is_woken_by_its_end)
   ck_assert_int_eq (woken, 1);
   kwi_keyring_pick (r, "m", KWI_NO_KEY, 3, lane, 1001, &p);
   ck_assert_int_eq (p.picked, KWI_PICK_KEY);
-  ck_assert_uint_eq (p.key, 0);
+  ck_assert_uint_eq (p.hold.key, 0);
 }
 END_TEST
 
@@ -195,10 +238,10 @@ START_TEST (a_retry_stays_unless_its_key_was_parked_meanwhile)
   struct kwi_pick p;
 
   kwi_keyring_pick (r, "m", 1, 1, NULL, 0, &p);
-  ck_assert_uint_eq (p.key, 1);
+  ck_assert_uint_eq (p.hold.key, 1);
   (void) report (1, "m", 2, &j, 0);
   kwi_keyring_pick (r, "m", 1, 1, NULL, 0, &p);
-  ck_assert_uint_eq (p.key, 0);
+  ck_assert_uint_eq (p.hold.key, 0);
 }
 END_TEST
 
@@ -209,9 +252,9 @@ START_TEST (an_inner_model_parks_itself_and_the_one_asked_for)
 
   memccpy (j.model, "inner", '\0', sizeof j.model);
   (void) report (0, "agent", 1, &j, 0);
-  ck_assert_uint_eq (pick ("agent", 2, 0).key, 1);
-  ck_assert_uint_eq (pick ("inner", 2, 0).key, 1);
-  ck_assert_uint_eq (pick ("third", 2, 0).key, 0);
+  ck_assert_uint_eq (pick ("agent", 2, 0).hold.key, 1);
+  ck_assert_uint_eq (pick ("inner", 2, 0).hold.key, 1);
+  ck_assert_uint_eq (pick ("third", 2, 0).hold.key, 0);
 }
 END_TEST
 
@@ -232,12 +275,12 @@ START_TEST (a_reset_frees_the_key_and_its_account_at_once)
 
   (void) report (0, "m", 1, &j, 0);
   (void) report (1, "m", 1, &j, 0);
-  ck_assert_uint_eq (pick ("m", 2, 0).key, 2);
+  ck_assert_uint_eq (pick ("m", 2, 0).hold.key, 2);
   kwi_keyring_reset (r, 1);
-  ck_assert_uint_eq (pick ("m", 2, 0).key, 0);
+  ck_assert_uint_eq (pick ("m", 2, 0).hold.key, 0);
   (void) report (2, "m", 1, &j, 0);
   kwi_keyring_reset (r, kwi_keyring_count (r));
-  ck_assert_uint_eq (pick ("m", 2, 0).key, 0);
+  ck_assert_uint_eq (pick ("m", 2, 0).hold.key, 0);
   ck_assert_int_eq (pick ("m", 2, 0).probe, 0);
 }
 END_TEST
@@ -291,13 +334,13 @@ caller (void *user)
     if (snprintf (model, sizeof model, "m%d", i) < 0)
       return "snprintf";
     kwi_keyring_pick (r, model, KWI_NO_KEY, call, NULL, 0, &p);
-    if (p.key != 0)
+    if (p.hold.key != 0)
       return "the first key was not picked";
     (void) pthread_barrier_wait (&barrier);
-    kwi_keyring_report (r, 0, model, call, &j, 1, -1, 0, 0, &e);
+    kwi_keyring_report (r, &p.hold, model, call, &j, 1, -1, 0, 0, &e);
     atomic_fetch_add (&told, e.newly_parked);
     kwi_keyring_pick (r, model, KWI_NO_KEY, call, NULL, 0, &p);
-    if (p.picked != KWI_PICK_KEY || p.key != 1)
+    if (p.picked != KWI_PICK_KEY || p.hold.key != 1)
       return "the second key was not picked";
     atomic_fetch_add (&switched, 1);
     (void) pthread_barrier_wait (&barrier);
@@ -340,6 +383,9 @@ suite (void)
   tcase_add_test (tc, all_exhausted_names_the_earliest_and_why);
   tcase_add_test (tc, one_probes_the_others_keep_to_what_is_proven);
   tcase_add_test (tc, a_call_that_ends_gives_its_probe_back);
+  tcase_add_test (tc, a_probe_ends_though_the_answer_names_another_account);
+  tcase_add_test (tc, a_limit_that_is_over_at_once_parks_for_a_moment);
+  tcase_add_test (tc, a_look_takes_nothing);
   tcase_add_test (tc, who_waits_for_a_probe_is_woken_by_its_end);
   tcase_add_test (tc, a_retry_stays_unless_its_key_was_parked_meanwhile);
   tcase_add_test (tc, an_inner_model_parks_itself_and_the_one_asked_for);

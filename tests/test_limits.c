@@ -17,10 +17,10 @@ static void
 setup (void)
 {
   s = kwi_store_new ();
-  key = kwi_store_subject (s, "key:1", 1);
-  account = kwi_store_subject (s, "account:a", 1);
-  all = kwi_store_subject (s, "provider", 1);
-  model = kwi_store_model (s, "m", 1);
+  key = kwi_store_subject (s, "key:1");
+  account = kwi_store_subject (s, "account:a");
+  all = kwi_store_subject (s, "provider");
+  model = kwi_store_model (s, "m");
 }
 
 static void
@@ -69,9 +69,9 @@ START_TEST (merging_takes_the_later_time_and_tells_of_it_once)
 {
   ck_assert_int_eq (block (key, model, 1000, 0), 1);
   ck_assert_int_eq (block (key, model, 900, 1), 0);
-  ck_assert_int_eq (look ("m", 1).until_ms, 1000);
+  ck_assert_int_eq (look ("m", 1).ready_ms, 1000);
   ck_assert_int_eq (block (key, model, 2000, 2), 0);
-  ck_assert_int_eq (look ("m", 2).until_ms, 2000);
+  ck_assert_int_eq (look ("m", 2).ready_ms, 2000);
   ck_assert_int_eq (block (key, model, 3000, 2500), 1);
 }
 END_TEST
@@ -81,7 +81,7 @@ START_TEST (the_longest_block_of_several_counts)
   ck_assert_int_eq (block (key, model, 1000, 0), 1);
   ck_assert_int_eq (kwi_limits_block (s, account, KWI_EVERY_MODEL, "",
                                       KW_OUTCOME_BILLING, 5000, 0), 1);
-  ck_assert_int_eq (look ("m", 0).until_ms, 5000);
+  ck_assert_int_eq (look ("m", 0).ready_ms, 5000);
   ck_assert_uint_eq (look ("m", 0).verdict, KW_OUTCOME_BILLING);
   /* One is over, the other is not: not half-open yet. */
   ck_assert_int_eq (look ("m", 2000).standing, KWI_BLOCKED);
@@ -128,7 +128,7 @@ START_TEST (resets_that_fall_together_are_staggered_never_early)
     char name[16];
     uint32_t k;
     ck_assert_int_gt (snprintf (name, sizeof name, "key:s%d", i), 0);
-    k = kwi_store_subject (s, name, 1);
+    k = kwi_store_subject (s, name);
     ck_assert_int_eq (block (k, model, DAY + i % 3, 0), 1);
     ready[i] = kwi_limits_look (s, &k, 1, "m", 0).ready_ms;
     ck_assert_int_ge (ready[i], DAY + i % 3);
@@ -140,24 +140,36 @@ START_TEST (resets_that_fall_together_are_staggered_never_early)
 }
 END_TEST
 
-START_TEST (a_bucket_tells_when_a_smaller_request_passes)
+START_TEST (a_stale_answer_does_not_end_a_probe)
 {
-  /* Groq's own figures: 100000 a day, 97050 used. */
-  struct kwi_bucket b = { .have = KW_HAVE_LIMIT | KW_HAVE_USED | KW_HAVE_WINDOW,
-                          .rolling = 1, .limit = 100000, .used = 97050,
-                          .window_ms = DAY };
-  const struct kwi_fact *f;
+  const uint32_t subjects[3] = { key, account, all };
 
-  memcpy (b.dimension, "tokens_per_day", sizeof "tokens_per_day");
-  ck_assert_int_eq (block (key, model, 578016, 0), 1);
-  ck_assert_int_eq (kwi_limits_fits_at (look ("m", 0).fact, 3619), 578016);
-  ck_assert_int_eq (kwi_limits_bucket (s, key, model, &b, 0), 0);
-  f = look ("m", 0).fact;
-  ck_assert_int_ge (kwi_limits_fits_at (f, 3619), 578016);
-  ck_assert_int_le (kwi_limits_fits_at (f, 3619), 578018);
-  ck_assert_int_eq (kwi_limits_fits_at (f, 2000), 0);
-  ck_assert_int_eq (kwi_limits_fits_at (f, 100001), KWI_NEVER);
-  ck_assert_int_eq (kwi_limits_fits_at (f, 0), 578016);
+  ck_assert_int_eq (block (key, model, 1000, 0), 1);
+  kwi_limits_probe (s, subjects, 3, "m", 7, 1000);
+  ck_assert_int_eq (block (key, model, 900, 1001), 0);
+  ck_assert_int_eq (look ("m", 1001).standing, KWI_PROBED);
+}
+END_TEST
+
+START_TEST (an_extension_keeps_its_place_among_those_that_come_back_together)
+{
+  ck_assert_int_eq (block (account, model, DAY, 0), 1);
+  ck_assert_int_eq (block (key, model, DAY, 0), 1);
+  ck_assert_int_eq (look ("m", 0).ready_ms, DAY + 250);
+  ck_assert_int_eq (block (key, model, DAY + 10, 0), 0);
+  ck_assert_int_eq (look ("m", 0).ready_ms, DAY + 260);
+}
+END_TEST
+
+START_TEST (a_clock_set_back_makes_no_block_longer)
+{
+  const int64_t years = 1500 * DAY;
+
+  ck_assert_int_eq (block (key, model, years + 60000, years), 1);
+  ck_assert_int_eq (look ("m", years + 59999).standing, KWI_BLOCKED);
+  ck_assert_int_eq (look ("m", 1000).standing, KWI_BLOCKED);
+  ck_assert_int_eq (look ("m", 30000).standing, KWI_BLOCKED);
+  ck_assert_int_eq (look ("m", 61000).standing, KWI_HALF_OPEN);
 }
 END_TEST
 
@@ -187,7 +199,9 @@ suite (void)
   tcase_add_test (tc, one_call_probes_and_the_others_keep_off);
   tcase_add_test (tc, a_probe_that_is_refused_blocks_anew);
   tcase_add_test (tc, resets_that_fall_together_are_staggered_never_early);
-  tcase_add_test (tc, a_bucket_tells_when_a_smaller_request_passes);
+  tcase_add_test (tc, a_stale_answer_does_not_end_a_probe);
+  tcase_add_test (tc, an_extension_keeps_its_place_among_those_that_come_back_together);
+  tcase_add_test (tc, a_clock_set_back_makes_no_block_longer);
   tcase_add_test (tc, an_older_bucket_does_not_replace_a_newer_one);
   suite_add_tcase (su, tc);
   return su;

@@ -301,7 +301,7 @@ START_TEST (every_mistake_is_told_in_order)
   }
   ck_assert_str_eq (error.message, "keywheel.ini:2: log_level = loud is not "
                     "known (allowed: error, warn, info, debug) (and 5 more "
-                    "mistakes)");
+                    "mistakes; \"keywheel check\" tells all of them)");
 }
 END_TEST
 

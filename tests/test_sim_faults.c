@@ -134,14 +134,23 @@ END_TEST
 
 START_TEST (faults_can_be_forgotten_and_a_bad_list_adds_none)
 {
-  struct simctl *sim = simctl_startl ("--key", "sk-a", "--fault", "drop", NULL);
+  static const struct { const char *list, *says; } bad[] = {
+    { "status=500\nnonsense\n", "nonsense" },
+    { "status=500\ndrop,key=nobody", "key=nobody: no --key has this name" },
+    { "", "the body must be a fault" },
+  };
+  /* Before the key that it names, and for any model, as none is named. */
+  struct simctl *sim = simctl_startl ("--fault", "drop,key=key-1,model=x", "--fault",
+                                      "drop", "--key", "sk-a", NULL);
   struct simctl_reply r;
   simctl_clear_faults (sim);
   expect_call (sim, "sk-a", HUNDRED, 200, NULL);
-  simctl_call (sim, "POST", "/sim/fault", NULL, "status=500\nnonsense\n", &r);
-  ck_assert_int_eq (r.status, 400);
-  ck_assert_ptr_nonnull (strstr (r.body, "nonsense"));
-  simctl_reply_clear (&r);
+  for (int i = 0; i < COUNT (bad); i++) {
+    simctl_call (sim, "POST", "/sim/fault", NULL, bad[i].list, &r);
+    ck_assert_int_eq (r.status, 400);
+    ck_assert_msg (strstr (r.body, bad[i].says) != NULL, "%s: %s", bad[i].list, r.body);
+    simctl_reply_clear (&r);
+  }
   expect_call (sim, "sk-a", HUNDRED, 200, NULL);
   simctl_fault (sim, "status=500,count=1\nstatus=501,count=1");
   expect_call (sim, "sk-a", HUNDRED, 500, NULL);

@@ -175,6 +175,15 @@ static const struct {
   { "sse-error,form=odd", "event, data and x_groq" },
   { "body-size=10", "from 1024" },
   { "delay=1,key=", "key needs a value" },
+  { "status=503,status=502", "status is there twice" },
+  { "drop,count=1,count=1", "count is there twice" },
+  { "status=503,after=3", "after does nothing with status" },
+  { "after=3,status=503", "after does nothing with status" },
+  { "drop,retry-after=1", "retry-after does nothing with drop" },
+  { "sse-break=1,form=data", "form does nothing with sse-break" },
+  { "truncate,chunked", "chunked does nothing with truncate" },
+  { "status=503,chunk-delay=1", "chunk-delay does nothing with status" },
+  { "delay=1,retry-after=1", "retry-after does nothing with a fault without a kind" },
 };
 
 START_TEST (a_bad_fault_is_refused_with_its_reason)

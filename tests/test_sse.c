@@ -83,7 +83,25 @@ START_TEST (an_endless_line_ends_at_the_bound)
     r = kwi_sse_feed (&s, block, sizeof block, note, &seen);
     fed += sizeof block;
   }
-  ck_assert_int_eq (r, -1);
+  ck_assert_int_eq (r, KWI_SSE_TOO_LARGE);
+  kwi_sse_clear (&s);
+}
+END_TEST
+
+START_TEST (the_bound_is_the_callers)
+{
+  static const char lines[] = "data: 0123456789\ndata: 0123456789\n\n";
+  struct kwi_sse s = { .max = 20 };
+  struct seen seen = { "", 0, 0 };
+
+  /* No line is over it; the event is, by the line break between the two. */
+  ck_assert_int_eq (kwi_sse_feed (&s, lines, sizeof lines - 1, note, &seen),
+                    KWI_SSE_TOO_LARGE);
+  ck_assert_str_eq (seen.text, "");
+  kwi_sse_reset (&s);
+  s.max = 21;
+  ck_assert_int_eq (kwi_sse_feed (&s, lines, sizeof lines - 1, note, &seen), 0);
+  ck_assert_str_eq (seen.text, "=0123456789\n0123456789|");
   kwi_sse_clear (&s);
 }
 END_TEST
@@ -111,6 +129,7 @@ suite (void)
                        (int) (sizeof cases / sizeof cases[0]));
   tcase_add_test (tc, the_callback_can_stop_it);
   tcase_add_test (tc, an_endless_line_ends_at_the_bound);
+  tcase_add_test (tc, the_bound_is_the_callers);
   tcase_add_test (tc, reset_forgets_what_was_begun);
   suite_add_tcase (s, tc);
   return s;

@@ -8,14 +8,13 @@
 START_TEST (names_are_numbered_once_and_found_again)
 {
   struct kwi_store *s = kwi_store_new ();
-  uint32_t a = kwi_store_subject (s, "key:1", 1);
+  uint32_t a = kwi_store_subject (s, "key:1");
 
   ck_assert_uint_ne (a, 0);
-  ck_assert_uint_eq (kwi_store_subject (s, "key:1", 1), a);
-  ck_assert_uint_eq (kwi_store_subject (s, "key:2", 0), 0);
+  ck_assert_uint_eq (kwi_store_subject (s, "key:1"), a);
   ck_assert_str_eq (kwi_store_subject_name (s, a), "key:1");
   ck_assert_str_eq (kwi_store_subject_name (s, 99), "");
-  ck_assert_uint_eq (kwi_store_model (s, "", 0), KWI_EVERY_MODEL);
+  ck_assert_uint_eq (kwi_store_find_model (s, ""), KWI_EVERY_MODEL);
   kwi_store_free (s);
 }
 END_TEST
@@ -24,7 +23,7 @@ START_TEST (looking_up_creates_nothing)
 {
   struct kwi_store *s = kwi_store_new ();
 
-  ck_assert_uint_eq (kwi_store_model (s, "m", 0), 0);
+  ck_assert_uint_eq (kwi_store_find_model (s, "m"), 0);
   ck_assert_ptr_null (kwi_store_find (s, 1, 1));
   ck_assert_ptr_null (kwi_store_find (s, 0, 0));
   ck_assert_ptr_null (kwi_store_get (s, 0, 1, "d"));
@@ -48,11 +47,11 @@ START_TEST (a_thousand_cells_are_all_found_after_growing)
 
   for (j = 0; j < 10; j++) {
     ck_assert_int_gt (snprintf (name, sizeof name, "model-%d", j), 0);
-    m[j] = kwi_store_model (s, name, 1);
+    m[j] = kwi_store_model (s, name);
   }
   for (i = 0; i < 100; i++) {
     ck_assert_int_gt (snprintf (name, sizeof name, "key:%d", i), 0);
-    k[i] = kwi_store_subject (s, name, 1);
+    k[i] = kwi_store_subject (s, name);
     for (j = 0; j < 10; j++)
       kwi_store_get (s, k[i], m[j], "tokens_per_day")->until_ms = i * 10 + j + 1;
   }
@@ -62,8 +61,8 @@ START_TEST (a_thousand_cells_are_all_found_after_growing)
       ck_assert_msg (f != NULL && f->until_ms == i * 10 + j + 1
                        && f->next == NULL, "key %d model %d", i, j);
     }
-  kwi_store_each (s, count, &n);
-  ck_assert_int_eq (n, 1000);
+  kwi_store_each (s, k[42], count, &n);
+  ck_assert_int_eq (n, 10);
   kwi_store_free (s);
 }
 END_TEST
@@ -71,7 +70,7 @@ END_TEST
 START_TEST (dimensions_of_a_cell_are_apart_and_long_ones_are_cut)
 {
   struct kwi_store *s = kwi_store_new ();
-  uint32_t k = kwi_store_subject (s, "k", 1);
+  uint32_t k = kwi_store_subject (s, "k");
   const char *lengthy = "a_dimension_that_is_longer_than_its_field_in_the_fact";
   struct kwi_fact *a = kwi_store_get (s, k, 1, "tokens_per_day");
   struct kwi_fact *b = kwi_store_get (s, k, 1, "requests_per_day");
@@ -82,8 +81,36 @@ START_TEST (dimensions_of_a_cell_are_apart_and_long_ones_are_cut)
   ck_assert_ptr_eq (kwi_store_get (s, k, 1, "tokens_per_day"), a);
   ck_assert_ptr_eq (kwi_store_get (s, k, 1, lengthy), c);
   ck_assert_uint_eq (strlen (c->bucket.dimension), 31);
-  kwi_store_each (s, count, &n);
+  kwi_store_each (s, k, count, &n);
   ck_assert_int_eq (n, 3);
+  kwi_store_free (s);
+}
+END_TEST
+
+START_TEST (models_are_bounded_since_callers_name_them)
+{
+  struct kwi_store *s = kwi_store_new ();
+  char name[32];
+  int i;
+
+  for (i = 1; i < KWI_STORE_MODELS; i++) {
+    ck_assert_int_gt (snprintf (name, sizeof name, "m%d", i), 0);
+    ck_assert_uint_ne (kwi_store_model (s, name), 0);
+  }
+  ck_assert_uint_eq (kwi_store_model (s, "one more"), 0);
+  ck_assert_uint_ne (kwi_store_model (s, "m7"), 0);
+  kwi_store_free (s);
+}
+END_TEST
+
+START_TEST (ends_are_counted_by_the_second)
+{
+  struct kwi_store *s = kwi_store_new ();
+
+  ck_assert_uint_eq (kwi_store_count_at (s, 5000), 0);
+  ck_assert_uint_eq (kwi_store_count_at (s, 5999), 1);
+  ck_assert_uint_eq (kwi_store_count_at (s, 6000), 0);
+  ck_assert_uint_eq (kwi_store_count_at (s, 5001), 2);
   kwi_store_free (s);
 }
 END_TEST
@@ -98,6 +125,8 @@ suite (void)
   tcase_add_test (tc, looking_up_creates_nothing);
   tcase_add_test (tc, a_thousand_cells_are_all_found_after_growing);
   tcase_add_test (tc, dimensions_of_a_cell_are_apart_and_long_ones_are_cut);
+  tcase_add_test (tc, models_are_bounded_since_callers_name_them);
+  tcase_add_test (tc, ends_are_counted_by_the_second);
   suite_add_tcase (s, tc);
   return s;
 }

@@ -1,6 +1,7 @@
 /* test_stream - streams: what fails before the first content goes unseen,
  * what fails after it is told; and the bytes come unchanged. */
 #include "clientkit.h"
+#include "stream.h"
 
 struct got {
   char text[4096];
@@ -174,11 +175,15 @@ START_TEST (a_stream_may_last_longer_than_attempt_timeout)
 {
   struct got g = { .texts = 0 };
   char key[KW_NAME_MAX];
+  int slow = getenv ("KW_UNDER_VALGRIND") != NULL;
 
-  /* Six events and more, 30 ms apart: longer in all than one silence may be. */
-  kit_sim_real ("--key", "sk-a,name=A", "--fault", "chunk-delay=30");
+  /* Six events and more, each a fifth of what one silence may last: longer in
+   * all than that. */
+  kit_sim_real ("--key", "sk-a,name=A", "--fault",
+                slow ? "chunk-delay=400" : "chunk-delay=60");
   kit_keys ("sk-a", NULL);
-  kit_open ("attempt_timeout = 150ms\nmax_retries = 0");
+  kit_open (slow ? "attempt_timeout = 2s\nmax_retries = 0"
+                 : "attempt_timeout = 300ms\nmax_retries = 0");
   ck_assert_msg (stream (&g, key) == 0, "%s", kit.err.message);
   expect (&g);
 }
@@ -238,12 +243,220 @@ START_TEST (a_body_that_asks_for_a_stream_gets_its_bytes)
 }
 END_TEST
 
+/* ---- Without callbacks --------------------------------------------------------- */
+
+START_TEST (a_stream_that_nobody_takes_is_the_replys_body)
+{
+  struct got g = { .texts = 0 };
+  kw_request rq = KW_REQUEST_INIT;
+  kw_reply *r = NULL;
+  char key[KW_NAME_MAX];
+  size_t len = 0;
+
+  kit_sim ("--key", "sk-a,name=A");
+  kit_keys ("sk-a", NULL);
+  kit_open ("");
+  ck_assert_int_eq (stream (&g, key), 0);
+  rq.prompt = "one two three";
+  rq.stream = 1;
+  /* Nothing of it has been seen when it breaks: it is simply asked again. */
+  simctl_fault (kit.sim, "sse-break=3,count=1");
+  ck_assert_msg (kw_chat (kit.client, &rq, &r, &kit.err) == 0, "%s",
+                 kit.err.message);
+  ck_assert_uint_eq (kw_reply_attempts (r), 2);
+  ck_assert_str_eq (kw_reply_text (r), "");
+  ck_assert_int_gt (kw_reply_output_tokens (r), 0);
+  ck_assert_uint_eq (strlen (kw_reply_body (r, &len)), len);
+  ck_assert_msg (len + 64 > g.data_len && len < g.data_len + 64,
+                 "%zu bytes, not %zu: %s", len, g.data_len, kw_reply_body (r, NULL));
+  ck_assert_ptr_nonnull (strstr (kw_reply_body (r, NULL), "data: [DONE]\n\n"));
+  kw_reply_free (r);
+}
+END_TEST
+
+START_TEST (usage_of_a_streams_last_chunk_is_counted)
+{
+  kw_request rq = KW_REQUEST_INIT;
+  struct got g = { .texts = 0 };
+  kw_status_info *st = NULL;
+  kw_reply *r = NULL;
+
+  kit_sim ("--key", "sk-a,name=A");
+  kit_keys ("sk-a", NULL);
+  kit_open ("");
+  rq.prompt = "one two three";
+  rq.stream = 1;
+  rq.on_data = on_data;
+  rq.user = &g;
+  ck_assert_int_eq (kw_chat (kit.client, &rq, &r, &kit.err), 0);
+  ck_assert_ptr_nonnull (strstr (g.data, "\"x_groq\""));
+  ck_assert_int_gt (kw_reply_input_tokens (r), 0);
+  ck_assert_int_gt (kw_reply_output_tokens (r), 0);
+  ck_assert_int_eq (kw_status (kit.client, NULL, &st), 0);
+  ck_assert_uint_eq (st->keys[0].tokens, (uint64_t) (kw_reply_input_tokens (r)
+                                                     + kw_reply_output_tokens (r)));
+  kw_status_free (st);
+  kw_reply_free (r);
+}
+END_TEST
+
+/* ---- Events of the test's own -------------------------------------------------- */
+
+static struct kwi_stream s;
+static struct kwi_answer answer;
+static struct kwi_judgement judged;
+
+static void
+begin (struct got *g)
+{
+  kit_keys ("sk-a", NULL);
+  kit_open ("");
+  memset (&s, 0, sizeof s);
+  memset (&answer, 0, sizeof answer);
+  answer.status = 200;
+  ck_assert_int_eq (kwi_answer_add_header (&answer, "content-type", 12,
+                                           "text/event-stream", 17), 0);
+  s.instance = kit.client->providers[0]->instance;
+  s.judgement = &judged;
+  s.max_response = 1 << 20;
+  if (g != NULL) {
+    s.on_data = on_data;
+    s.user = g;
+  }
+  kwi_stream_reset (&s);
+}
+
+static int
+feed (const char *text)
+{
+  return kwi_stream_sink (&s, &answer, text, strlen (text));
+}
+
+static void
+end (void)
+{
+  kwi_stream_clear (&s);
+  kwi_answer_clear (&answer);
+}
+
+#define CHOICE(rest) "data: {\"object\":\"chat.completion.chunk\",\"choices\":[" rest "]}\n\n"
+#define SAYS(text) CHOICE ("{\"delta\":{\"content\":\"" text "\"},\"finish_reason\":null}")
+
+static const struct { const char *events; int ended; } ends[] = {
+  { SAYS ("a") SAYS ("b"), 0 },
+  { SAYS ("a") SAYS ("b") "data: [DONE]\n\n", 1 },
+  { SAYS ("a") CHOICE ("{\"delta\":{},\"finish_reason\":\"stop\"}"), 1 },
+  { SAYS ("a") CHOICE ("{\"index\":1,\"delta\":{},\"finish_reason\": \"length\"}"), 1 },
+  { CHOICE ("{\"delta\":{\"role\":\"assistant\"}}"), 0 },
+  { CHOICE ("{\"delta\":{},\"finish_reason\" : null}"), 0 },
+  /* What a model writes is no end. */
+  { SAYS ("[DONE]") SAYS ("\\\"finish_reason\\\":\\\"stop\\\""), 0 },
+  { SAYS ("a") "data: [DONE", 0 },
+  { "event: response.created\ndata: {\"type\":\"response.created\"}\n\n"
+    "data: {\"type\":\"response.output_text.delta\",\"delta\":\"choices\"}\n\n"
+    "data: {\"type\":\"response.completed\"}\n\n", 1 },
+};
+
+START_TEST (a_chat_that_does_not_say_that_it_ends_has_not_ended)
+{
+  int with_text;
+
+  for (with_text = 0; with_text < 2; with_text++) {
+    struct got g = { .texts = 0 };
+    begin (&g);
+    s.on_text = with_text ? on_text : NULL;
+    ck_assert_int_eq (feed (ends[_i].events), 0);
+    ck_assert_msg (s.ended == ends[_i].ended, "%s: %d (on_text %d)",
+                   ends[_i].events, s.ended, with_text);
+    kwi_stream_reset (&s);
+    ck_assert_int_eq (s.is_chat, 0);
+    end ();
+    kw_client_close (kit.client);
+    kit.client = NULL;
+  }
+}
+END_TEST
+
+START_TEST (usage_is_found_where_the_plugin_or_the_standard_puts_it)
+{
+  struct got g = { .texts = 0 };
+
+  begin (&g);
+  ck_assert_int_eq (feed (SAYS ("a")), 0);
+  ck_assert_int_eq (s.output_tokens, -1);
+  ck_assert_int_eq (feed ("data: {\"object\":\"chat.completion.chunk\",\"choices\":[],"
+                          "\"x_groq\":{\"usage\":{\"prompt_tokens\":3,"
+                          "\"completion_tokens\":4}}}\n\n"), 0);
+  ck_assert_int_eq (s.input_tokens, 3);
+  ck_assert_int_eq (s.output_tokens, 4);
+  ck_assert_int_eq (feed ("data: {\"choices\":[],\"usage\": null}\n\n"), 0);
+  ck_assert_int_eq (s.input_tokens, 3);
+  /* Not one that the plugin knows as its own: the standard's place then; and
+   * that it does not know it ends no stream. */
+  ck_assert_int_eq (feed ("data: {\"choices\":[],\"usage\":{\"prompt_tokens\":5,"
+                          "\"completion_tokens\":6}}\n\n"), 0);
+  ck_assert_int_eq (s.input_tokens, 5);
+  ck_assert_int_eq (s.output_tokens, 6);
+  ck_assert_int_eq (s.failed, 0);
+  end ();
+}
+END_TEST
+
+START_TEST (choices_beside_the_first_are_not_mixed_into_its_text)
+{
+  struct got g = { .texts = 0 };
+
+  begin (&g);
+  s.on_text = on_text;
+  ck_assert_int_eq (feed (CHOICE ("{\"index\":0,\"delta\":{\"content\":\"a\"}}")
+                          CHOICE ("{\"index\":1,\"delta\":{\"content\":\"X\"}}")
+                          CHOICE ("{\"index\":1,\"delta\":{\"content\":\"Y\"}},"
+                                  "{\"index\":0,\"delta\":{\"content\":\"b\"}}")
+                          SAYS ("c")), 0);
+  ck_assert_str_eq (g.text, "abc");
+  ck_assert_ptr_nonnull (strstr (g.data, "\"X\""));
+  end ();
+}
+END_TEST
+
+START_TEST (max_response_bounds_what_is_held_and_each_event)
+{
+  struct got g = { .texts = 0 };
+  size_t len = 5 << 20, i;
+  char *big = malloc (len + 16);
+
+  ck_assert_ptr_nonnull (big);
+  memset (big, 'x', len);
+  memcpy (big, "data: ", 6);
+  memcpy (big + len, "\n\n", 3);
+  begin (&g);
+  s.max_response = 12 << 20;
+  for (i = 0; i < 2; i++)       /* held: there is no content in it */
+    ck_assert_int_eq (feed (big), 0);
+  ck_assert_int_eq (answer.too_large, 0);
+  ck_assert_int_ne (feed (big), 0);
+  ck_assert_int_eq (answer.too_large, 1);
+
+  kwi_stream_reset (&s);
+  answer.too_large = 0;
+  s.max_response = 4 << 20;
+  s.on_data = NULL;             /* it would not take as much */
+  s.on_text = on_text;
+  ck_assert_int_eq (feed (SAYS ("a")), 0);
+  ck_assert_int_eq (s.started, 1);
+  ck_assert_int_ne (feed (big), 0);
+  ck_assert_int_eq (answer.too_large, 1);
+  end ();
+  free (big);
+}
+END_TEST
+
 #define N(a) ((int) (sizeof (a) / sizeof (a)[0]))
 
 static Suite *
 suite (void)
 {
-  Suite *s = suite_create ("stream");
+  Suite *all = suite_create ("stream");
   TCase *tc = tcase_create ("stream");
 
   tcase_add_checked_fixture (tc, kit_setup, kit_teardown);
@@ -259,8 +472,15 @@ suite (void)
   tcase_add_test (tc, the_deadline_ends_a_stream_and_says_so);
   tcase_add_test (tc, the_caller_can_stop_a_stream);
   tcase_add_test (tc, a_body_that_asks_for_a_stream_gets_its_bytes);
-  suite_add_tcase (s, tc);
-  return s;
+  tcase_add_test (tc, a_stream_that_nobody_takes_is_the_replys_body);
+  tcase_add_test (tc, usage_of_a_streams_last_chunk_is_counted);
+  tcase_add_loop_test (tc, a_chat_that_does_not_say_that_it_ends_has_not_ended, 0,
+                       N (ends));
+  tcase_add_test (tc, usage_is_found_where_the_plugin_or_the_standard_puts_it);
+  tcase_add_test (tc, choices_beside_the_first_are_not_mixed_into_its_text);
+  tcase_add_test (tc, max_response_bounds_what_is_held_and_each_event);
+  suite_add_tcase (all, tc);
+  return all;
 }
 
 KW_MAIN (suite)

@@ -1,13 +1,20 @@
 /* test_transport - one exchange at a time on a lane: what comes back, how it
  * fails, how a wait ends. */
+#include <dlfcn.h>
+#include <netdb.h>
 #include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define KW_PROVIDER_API 1
 #include <keywheel/provider.h>
 #include <keywheel/keywheel.h>
 
 #include "answer.h"
+#include "canned.h"
 #include "clock.h"
 #include "kwtest.h"
 #include "request.h"
@@ -170,6 +177,171 @@ START_TEST (a_lane_serves_again_after_each_failure)
 }
 END_TEST
 
+/* ---- The head of an answer ------------------------------------------------------ */
+
+START_TEST (only_a_status_line_begins_the_headers_anew)
+{
+  struct kwi_exchange x = exchange ("GET", "/models", NULL);
+  struct canned *server = canned_start (
+    "HTTP/1.1 100 Continue\r\nX-Early: 1\r\n\r\n"
+    "HTTP/1.1 200 OK\r\nX-First: 1\r\nHTTP/Note: x\r\nX-Last: 2\r\n"
+    "Content-Length: 2\r\n\r\nok");
+
+  ck_assert_int_eq (kwi_request_url (&rq, canned_url (server)), 0);
+  kwi_lane_exchange (lane, &x, &answer);
+  ck_assert_msg (answer.status == 200, "%s", answer.net_text);
+  ck_assert_ptr_null (kwi_answer_header (&answer, "X-Early"));
+  ck_assert_str_eq (kwi_answer_header (&answer, "X-First"), "1");
+  ck_assert_str_eq (kwi_answer_header (&answer, "http/note"), "x");
+  ck_assert_str_eq (kwi_answer_header (&answer, "X-Last"), "2");
+  canned_stop (server, NULL, 0);
+}
+END_TEST
+
+START_TEST (too_many_headers_are_told_as_what_they_are)
+{
+  enum { LINES = 290, LEN = 1000 };
+  struct kwi_exchange x = exchange ("GET", "/models", NULL);
+  char *head = malloc ((LINES + 1) * (size_t) LEN);
+  struct canned *server;
+  size_t at;
+  int i;
+
+  ck_assert_ptr_nonnull (head);
+  at = (size_t) snprintf (head, LEN, "HTTP/1.1 200 OK\r\n");
+  for (i = 0; i < LINES; i++)
+    at += (size_t) snprintf (head + at, LEN, "X-%03d: %0900d\r\n", i, i);
+  (void) snprintf (head + at, LEN, "Content-Length: 0\r\n\r\n");
+  server = canned_start (head);
+  ck_assert_int_eq (kwi_request_url (&rq, canned_url (server)), 0);
+  kwi_lane_exchange (lane, &x, &answer);
+  ck_assert_uint_eq (answer.net, KW_NET_OTHER);
+  ck_assert_str_eq (answer.net_text, "the answer's headers are larger than 256 KB");
+  canned_stop (server, NULL, 0);
+  free (head);
+}
+END_TEST
+
+START_TEST (the_longest_url_and_the_longest_key_pass)
+{
+  enum { URL = 64 << 10, KEY = 8192 };
+  struct kwi_exchange x = exchange ("GET", "/models", NULL);
+  struct canned *server = canned_start ("HTTP/1.1 204 None\r\n\r\n");
+  char *url = malloc (URL + 1), *key = malloc (KEY), *seen = malloc (2 * URL);
+  size_t at;
+
+  ck_assert (url != NULL && key != NULL && seen != NULL);
+  at = strlen (canned_url (server));
+  memcpy (url, canned_url (server), at);
+  url[at++] = '?';
+  memset (url + at, 'u', URL - at);
+  url[URL] = '\0';
+  memset (key, '/', KEY);
+  secret.bytes = key;
+  secret.len = KEY;
+  ck_assert_int_eq (kwi_request_url (&rq, url), 0);
+  ck_assert_int_eq (kwi_request_secret_query (&rq, "key"), 0);
+  kwi_lane_exchange (lane, &x, &answer);
+  ck_assert_msg (answer.status == 204, "%s", answer.net_text);
+  canned_stop (server, seen, 2 * URL);
+  ck_assert_ptr_nonnull (strstr (seen, "u&key=%2F%2F"));
+  secret.bytes = "sk-a";
+  secret.len = 4;
+  free (url);
+  free (key);
+  free (seen);
+}
+END_TEST
+
+/* ---- Time ----------------------------------------------------------------------- */
+
+static int
+note_received (void *user, struct kwi_answer *a, const void *data, size_t len)
+{
+  (void) data, (void) len;
+  *(int64_t *) user = a->received_ms;
+  return 0;
+}
+
+START_TEST (the_sink_knows_when_the_answer_came)
+{
+  struct kwi_exchange x = exchange ("GET", "/models", NULL);
+  int64_t received = 0;
+
+  x.sink = note_received;
+  x.user = &received;
+  kwi_lane_exchange (lane, &x, &answer);
+  ck_assert_int_ge (received, 1000000);
+  ck_assert_int_le (received, answer.received_ms);
+}
+END_TEST
+
+START_TEST (connect_timeout_and_attempt_timeout_are_told_apart)
+{
+  struct kwi_exchange x = exchange ("GET", "/models", NULL);
+  struct canned *server = canned_deaf ();
+  char url[64];
+  int n = snprintf (url, sizeof url, "https%s", canned_url (server) + sizeof "http" - 1);
+
+  ck_assert (n > 0 && (size_t) n < sizeof url);
+  /* It is connected to, and says nothing: the handshake is part of connecting. */
+  x.connect_timeout_ms = 50;
+  ck_assert_int_eq (kwi_request_url (&rq, url), 0);
+  kwi_lane_exchange (lane, &x, &answer);
+  ck_assert_uint_eq (answer.net, KW_NET_TIMEOUT);
+  ck_assert_int_eq (answer.connect_timed_out, 1);
+  ck_assert_int_eq (answer.timed_out, 0);
+  x.attempt_timeout_ms = 50;
+  x.connect_timeout_ms = 60000;
+  ck_assert_int_eq (kwi_request_url (&rq, canned_url (server)), 0);
+  kwi_lane_exchange (lane, &x, &answer);
+  ck_assert_uint_eq (answer.net, KW_NET_TIMEOUT);
+  ck_assert_int_eq (answer.connect_timed_out, 0);
+  ck_assert_int_eq (answer.timed_out, 1);
+  canned_stop (server, NULL, 0);
+}
+END_TEST
+
+/* A resolver that hangs, in the place of the C library's. */
+static sem_t may_resolve;
+static atomic_int resolving, resolved;
+
+int
+getaddrinfo (const char *node, const char *service, const struct addrinfo *hints,
+             struct addrinfo **ret)
+{
+  int (*real) (const char *, const char *, const struct addrinfo *,
+               struct addrinfo **);
+  void *found = dlsym (RTLD_NEXT, "getaddrinfo");
+  struct timespec end;
+
+  if (node != NULL && strcmp (node, "slow.invalid") == 0) {
+    atomic_store (&resolving, 1);
+    (void) clock_gettime (CLOCK_REALTIME, &end);
+    end.tv_sec += 20;           /* so that a test that fails ends */
+    (void) sem_timedwait (&may_resolve, &end);
+    atomic_store (&resolved, 1);
+    return EAI_NONAME;
+  }
+  memcpy (&real, &found, sizeof real);
+  return real (node, service, hints, ret);
+}
+
+START_TEST (a_resolver_that_hangs_holds_nobody_up)
+{
+  struct kwi_exchange x = exchange ("GET", "/models", NULL);
+
+  ck_assert_int_eq (sem_init (&may_resolve, 0, 0), 0);
+  ck_assert_int_eq (kwi_request_url (&rq, "http://slow.invalid/v1"), 0);
+  x.attempt_timeout_ms = 100;
+  kwi_lane_exchange (lane, &x, &answer);
+  ck_assert_int_eq (answer.status, 0);
+  /* A libcurl with a resolver of its own never comes here. */
+  ck_assert_msg (!atomic_load (&resolved), "it was waited for");
+  ck_assert_int_eq (sem_post (&may_resolve), 0);
+}
+END_TEST
+
 /* ---- Waiting ------------------------------------------------------------------- */
 
 static void *
@@ -235,6 +407,12 @@ suite (void)
                        (int) (sizeof faults / sizeof faults[0]));
   tcase_add_test (tc, an_answer_over_the_bound_is_not_read_on);
   tcase_add_test (tc, a_lane_serves_again_after_each_failure);
+  tcase_add_test (tc, only_a_status_line_begins_the_headers_anew);
+  tcase_add_test (tc, too_many_headers_are_told_as_what_they_are);
+  tcase_add_test (tc, the_longest_url_and_the_longest_key_pass);
+  tcase_add_test (tc, the_sink_knows_when_the_answer_came);
+  tcase_add_test (tc, connect_timeout_and_attempt_timeout_are_told_apart);
+  tcase_add_test (tc, a_resolver_that_hangs_holds_nobody_up);
   tcase_add_test (tc, a_wait_ends_when_the_lane_is_woken);
   tcase_add_test (tc, cancel_ends_every_wait_and_exchange_now_and_later);
   tcase_add_test (tc, the_lane_used_last_is_used_next);

@@ -58,6 +58,10 @@ chat ()
 # The three keys are in the environment, as a real program's would be.
 DEMO_KEY_1=sk-demo-1 DEMO_KEY_2=sk-demo-2 DEMO_KEY_3=sk-demo-3
 export DEMO_KEY_1 DEMO_KEY_2 DEMO_KEY_3
+# Nor does a proxy stand between two programs of one machine.
+no_proxy=127.0.0.1
+NO_PROXY=$no_proxy
+export no_proxy NO_PROXY
 
 step "A simulated provider: three keys, each good for one chat a day; a day takes $day seconds."
 "$build/run" keywheel-sim --port 0 --port-file "$tmp/port" --log "$tmp/requests" \

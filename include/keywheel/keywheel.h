@@ -202,8 +202,9 @@ typedef struct kw_reply kw_reply;
 
 /* Sends a request and waits for the answer: switches keys, waits out limits,
  * retries, within the configured bounds.  0: *ret_reply is yours.  Otherwise
- * a KW_ERR_* code.  A stream that breaks after its first content ends with
- * KW_ERR_UNAVAILABLE: what came before has been handed over. */
+ * a KW_ERR_* code, *ret_reply is untouched.  A stream that breaks after its
+ * first content ends with KW_ERR_UNAVAILABLE, or with the deadline's or the
+ * cancel's own code: what came before has been handed over. */
 KW_API int kw_chat (kw_client *, const kw_request *, kw_reply **ret_reply,
                     struct kw_error *err);
 KW_API void kw_reply_free (kw_reply *);
@@ -229,8 +230,8 @@ KW_API int64_t kw_reply_waited_ms (const kw_reply *);
 KW_API size_t kw_reply_attempts (const kw_reply *);
 KW_API const kw_attempt *kw_reply_attempt (const kw_reply *, size_t i);
 
-/* Tries one key once, as cheaply as its provider allows; no switch, no retry.
- * 0: it works.  Otherwise KW_ERR_* and why. */
+/* Tries one key once, by a request of one token unless its plugin knows a
+ * cheaper way; no switch, no retry.  0: it works.  Otherwise KW_ERR_* and why. */
 KW_API int kw_probe (kw_client *, const char *provider, const char *key_name,
                      struct kw_error *err);
 
@@ -268,7 +269,7 @@ typedef struct kw_account_info {
   size_t n_keys;
 } kw_account_info;
 
-/* A snapshot; one block of memory. */
+/* A snapshot; kw_status_free frees all of it. */
 typedef struct kw_status_info {
   const char *provider;
   const char *plugin;
@@ -294,9 +295,9 @@ KW_API void kw_status_free (kw_status_info *);
 KW_API int kw_reset (kw_client *, const char *provider, const char *key_name);
 
 /* When a request for model (NULL: the configured one) will next find a key:
- * *ret_ms is now or earlier if one is there, 0 if no time is known.  tokens
- * is the request's size, 0 for any: where a limit's arithmetic is known a
- * smaller request passes earlier, and one larger than every limit never. */
+ * *ret_ms is now or earlier if one is there, 0 if no time is known.  tokens is
+ * the request's size, 0 for any; with admission = stated, the only one in this
+ * build, it makes no difference. */
 KW_API int kw_next_ready (kw_client *, const char *provider,
                           const char *model, int64_t tokens, int64_t *ret_ms);
 

@@ -6,6 +6,10 @@
 #include <string.h>
 #include "plain.h"
 
+#ifndef MODEL
+#define MODEL KW_THREAD_PARALLEL
+#endif
+
 struct odd {
   const struct kw_host *host;
   struct kw_instance *in;
@@ -259,6 +263,9 @@ odd_classify (void *self, const struct kw_response *resp,
     kw_log (o->host, o->in, KW_LOG_INFO, "two\nlines");
     o->host->log (NULL, 77, "no level like it");
   }
+  else if (is (o->judge, "chatters"))
+    for (int i = 1; i <= 20; i++)
+      kw_log (o->host, o->in, KW_LOG_DEBUG, "line %d", i);
   else if (is (o->judge, "clock"))
     (void) snprintf (v->reason, sizeof v->reason, "%" PRId64,
                      o->host->now_ms (o->in));
@@ -283,7 +290,7 @@ static const struct kw_provider provider = {
 #ifdef WANTS_SECRET
   .caps            = KW_CAP_NEEDS_SECRET,
 #endif
-  .thread_model    = KW_THREAD_PARALLEL,
+  .thread_model    = MODEL,
   .create          = odd_create,
   .destroy         = odd_destroy,
   .config          = odd_config,

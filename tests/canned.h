@@ -1,0 +1,112 @@
+/* canned - a server for one exchange that answers with the bytes it was given,
+ * whatever is asked; for heads and endings that no proper server writes. */
+#ifndef CANNED_H
+#define CANNED_H
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "kwtest.h"
+
+struct canned {
+  int fd;
+  int deaf;
+  const char *answer;
+  char url[64];
+  char seen[160 * 1024];        /* the request, NUL-terminated */
+  pthread_t thread;
+};
+
+static inline void *
+canned_serve (void *user)
+{
+  struct canned *c = user;
+  size_t len = 0, left = strlen (c->answer);
+  const char *p = c->answer;
+  int fd = accept (c->fd, NULL, NULL);
+  ssize_t n;
+
+  if (fd < 0)
+    return NULL;
+  while (len < sizeof c->seen - 1 && strstr (c->seen, "\r\n\r\n") == NULL
+         && (n = read (fd, c->seen + len, sizeof c->seen - 1 - len)) > 0) {
+    len += (size_t) n;
+    c->seen[len] = '\0';
+  }
+  while (left > 0 && (n = send (fd, p, left, MSG_NOSIGNAL)) > 0) {
+    p += n;
+    left -= (size_t) n;
+  }
+  (void) close (fd);
+  return NULL;
+}
+
+static inline struct canned *
+canned_listen (void)
+{
+  struct canned *c = calloc (1, sizeof *c);
+  struct sockaddr_in at = { .sin_family = AF_INET };
+  socklen_t size = sizeof at;
+  int n;
+
+  ck_assert_ptr_nonnull (c);
+  at.sin_addr.s_addr = htonl (INADDR_LOOPBACK);
+  c->fd = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  ck_assert_int_ge (c->fd, 0);
+  ck_assert_int_eq (bind (c->fd, (struct sockaddr *) &at, sizeof at), 0);
+  ck_assert_int_eq (listen (c->fd, 8), 0);
+  ck_assert_int_eq (getsockname (c->fd, (struct sockaddr *) &at, &size), 0);
+  n = snprintf (c->url, sizeof c->url, "http://127.0.0.1:%d/v1",
+                ntohs (at.sin_port));
+  ck_assert (n > 0 && (size_t) n < sizeof c->url);
+  return c;
+}
+
+/* answer stays the caller's, until canned_stop. */
+static inline struct canned *
+canned_start (const char *answer)
+{
+  struct canned *c = canned_listen ();
+
+  c->answer = answer;
+  ck_assert_int_eq (pthread_create (&c->thread, NULL, canned_serve, c), 0);
+  return c;
+}
+
+/* One that is connected to and never says a word. */
+static inline struct canned *
+canned_deaf (void)
+{
+  struct canned *c = canned_listen ();
+
+  c->deaf = 1;
+  return c;
+}
+
+static inline const char *
+canned_url (const struct canned *c)
+{
+  return c->url;
+}
+
+/* seen, if not NULL, gets what was asked. */
+static inline void
+canned_stop (struct canned *c, char *seen, size_t size)
+{
+  (void) shutdown (c->fd, SHUT_RDWR);   /* ends an accept, too */
+  if (!c->deaf)
+    ck_assert_int_eq (pthread_join (c->thread, NULL), 0);
+  (void) close (c->fd);
+  if (seen != NULL) {
+    memset (seen, 0, size);
+    (void) memccpy (seen, c->seen, '\0', size - 1);
+  }
+  free (c);
+}
+
+#endif
