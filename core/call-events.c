@@ -150,14 +150,15 @@ kwi_call_tell_effect (struct kwi_call *c, const struct kwi_effect *f)
     return;
   if (f->account_learnt) {
     struct kw_event e = new_event (c, KW_EVENT_ACCOUNT,
-                                   f->siblings[0] != '\0' ? 2 : 3);
+                                   f->n_members > 1 ? 2 : 3);
     e.seq = f->seq + 1;
     e.account = c->judgement.account;
     tell (c, &e, m,
-          f->siblings[0] != '\0'
-            ? snprintf (m, sizeof m, "%s and %s are one account (%s)",
-                        kwi_call_key_name (c), f->siblings, c->judgement.account)
-            : snprintf (m, sizeof m, "%s belongs to account %s", kwi_call_key_name (c),
+          f->n_members > 1
+            ? snprintf (m, sizeof m,
+                        "%s are one account (%s): %zu keys, 1 allowance",
+                        f->members, c->judgement.account, f->n_members)
+            : snprintf (m, sizeof m, "%s belongs to account %s", f->members,
                         c->judgement.account));
   }
   if (f->newly_parked)

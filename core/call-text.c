@@ -348,9 +348,11 @@ kwi_call_fill_error (struct kwi_call *c)
   e->attempts = (int32_t) c->n_attempts;
   e->switches = c->state.switches;
   e->waited_ms = c->state.waited_ms;
-  memcpy (text, e->message, sizeof text);
-  add_trail (c, text, sizeof text);
-  (void) kwi_fail (e, e->code, "%s", text);
+  if (c->only_key == KWI_NO_KEY) {      /* a probe's text has it all */
+    memcpy (text, e->message, sizeof text);
+    add_trail (c, text, sizeof text);
+    (void) kwi_fail (e, e->code, "%s", text);
+  }
   for (i = 0; i < c->n_attempts && i < KW_ERROR_ATTEMPTS
               && offsetof (struct kw_error, attempt[i + 1]) <= e->struct_size;
        i++)

@@ -233,6 +233,29 @@ kwi_keyring_pick (struct kwi_keyring *r, const char *model, size_t prefer,
   (void) pthread_mutex_unlock (&r->lock);
 }
 
+/* Names the keys of an account, "primary, backup-1 and backup-4", in order. */
+static void
+name_members (const struct kwi_keyring *r, uint32_t account,
+              struct kwi_effect *e)
+{
+  size_t i, named = 0, len = 0;
+
+  for (i = 0; i < r->n; i++)
+    e->n_members += r->keys[i].account == account;
+  for (i = 0; i < r->n; i++) {
+    int n;
+    if (r->keys[i].account != account)
+      continue;
+    n = snprintf (e->members + len, sizeof e->members - len, "%s%s",
+                  named == 0 ? "" : named + 1 == e->n_members ? " and " : ", ",
+                  r->keys[i].name);
+    if (n < 0 || (size_t) n >= sizeof e->members - len)
+      return;                   /* a long list is cut: it is for people   */
+    len += (size_t) n;
+    named++;
+  }
+}
+
 /* The account that an answer named becomes the key's. */
 static void
 learn_account (struct kwi_keyring *r, struct ring_key *k, const char *account,
@@ -240,7 +263,6 @@ learn_account (struct kwi_keyring *r, struct ring_key *k, const char *account,
 {
   char subject[80];
   uint32_t id;
-  size_t i, len = 0;
   int n = snprintf (subject, sizeof subject, ACCOUNT_PREFIX "%s", account);
 
   if (account[0] == '\0' || n < 0 || (size_t) n >= sizeof subject)
@@ -250,15 +272,7 @@ learn_account (struct kwi_keyring *r, struct ring_key *k, const char *account,
     return;
   k->account = id;
   e->account_learnt = 1;
-  for (i = 0; i < r->n; i++) {
-    if (&r->keys[i] == k || r->keys[i].account != id)
-      continue;
-    n = snprintf (e->siblings + len, sizeof e->siblings - len, "%s%s",
-                  len > 0 ? ", " : "", r->keys[i].name);
-    if (n < 0 || (size_t) n >= sizeof e->siblings - len)
-      break;                    /* a long list is cut: it is for people   */
-    len += (size_t) n;
-  }
+  name_members (r, id, e);
 }
 
 /* The subject and the model of a scope; 0: it parks nothing. */

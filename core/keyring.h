@@ -82,7 +82,8 @@ struct kwi_effect {
   int account_learnt;
   int _reserved;
   int64_t park_ms;              /* how long from now; KWI_NEVER           */
-  char siblings[128];           /* other keys of the account, by name     */
+  size_t n_members;             /* of the account learnt: how many keys,  */
+  char members[128];            /* and which, for people                  */
 };
 void kwi_keyring_report (struct kwi_keyring *, const struct kwi_hold *,
                          const char *model, uint64_t call,

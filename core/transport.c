@@ -193,13 +193,23 @@ note_text (struct kwi_answer *a, const char *text)
   (void) memccpy (a->net_text, text, '\0', sizeof a->net_text - 1);
 }
 
+static int32_t
+status_of (const struct kwi_lane *l)
+{
+  long status = 0;
+
+  (void) curl_easy_getinfo (l->easy, CURLINFO_RESPONSE_CODE, &status);
+  return (int32_t) status;
+}
+
 static size_t
 on_header (char *line, size_t one, size_t n, void *user)
 {
   struct kwi_lane *l = user;
   size_t len = n * one;
 
-  l->heard_ms = now_ms ();
+  if (status_of (l) >= 200)     /* interim answers are no sign of life */
+    l->heard_ms = now_ms ();
   if (kwi_lines_take (l->answer, line, len) == 0)
     return len;
   note_text (l->answer, "the answer's headers are larger than 256 KB");
@@ -215,11 +225,8 @@ on_body (char *data, size_t one, size_t n, void *user)
 
   l->heard_ms = now_ms ();
   a->received_ms = l->x->wall_ms + (l->heard_ms - l->began_ms);
-  if (a->status == 0) {
-    long status = 0;
-    (void) curl_easy_getinfo (l->easy, CURLINFO_RESPONSE_CODE, &status);
-    a->status = (int32_t) status;
-  }
+  if (a->status == 0)
+    a->status = status_of (l);
   if (l->x->sink != NULL) {
     a->aborted = l->x->sink (l->x->user, a, data, len) != 0;
     return a->aborted ? 0 : len;
@@ -270,7 +277,8 @@ set_options (struct kwi_lane *l, const char *url, struct curl_slist *headers)
 {
   const struct kwi_exchange *x = l->x;
   const struct kw_request *r = x->request;
-  int has_body = r->body_len > 0 || strcmp (r->method, "GET") != 0;
+  int has_body = r->body_len > 0 || (strcmp (r->method, "GET") != 0
+                                     && strcmp (r->method, "HEAD") != 0);
   CURL *e = l->easy;
 
   curl_easy_reset (e);
@@ -305,7 +313,9 @@ set_options (struct kwi_lane *l, const char *url, struct curl_slist *headers)
     (void) curl_easy_setopt (e, CURLOPT_POSTFIELDSIZE_LARGE,
                              (curl_off_t) r->body_len);
   }
-  if (strcmp (r->method, has_body ? "POST" : "GET") != 0)
+  if (strcmp (r->method, "HEAD") == 0)
+    (void) curl_easy_setopt (e, CURLOPT_NOBODY, 1L);
+  else if (strcmp (r->method, has_body ? "POST" : "GET") != 0)
     (void) curl_easy_setopt (e, CURLOPT_CUSTOMREQUEST, r->method);
 }
 
@@ -392,10 +402,8 @@ static void
 finish (struct kwi_lane *l, CURLcode rc)
 {
   struct kwi_answer *a = l->answer;
-  long status = 0;
 
-  (void) curl_easy_getinfo (l->easy, CURLINFO_RESPONSE_CODE, &status);
-  a->status = (int32_t) status;
+  a->status = status_of (l) >= 200 ? status_of (l) : 0;
   a->cancelled = kwi_transport_cancelled (l->transport);
   if (rc == CURLE_OK || a->too_large || a->aborted)
     return;

@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@ struct canned {
   int fd;
   int deaf;
   const char *answer;
+  const char *forever;          /* then this, every 10 ms; or NULL */
   char url[64];
   char seen[160 * 1024];        /* the request, NUL-terminated */
   pthread_t thread;
@@ -42,6 +44,11 @@ canned_serve (void *user)
     p += n;
     left -= (size_t) n;
   }
+  /* Every 10 ms, until the other side closes. */
+  while (c->forever != NULL
+         && poll (&(struct pollfd) { .fd = fd, .events = POLLIN }, 1, 10) == 0
+         && send (fd, c->forever, strlen (c->forever), MSG_NOSIGNAL) > 0)
+    ;
   (void) close (fd);
   return NULL;
 }
@@ -67,15 +74,22 @@ canned_listen (void)
   return c;
 }
 
-/* answer stays the caller's, until canned_stop. */
+/* Both stay the caller's, until canned_stop. */
 static inline struct canned *
-canned_start (const char *answer)
+canned_start_forever (const char *answer, const char *forever)
 {
   struct canned *c = canned_listen ();
 
   c->answer = answer;
+  c->forever = forever;
   ck_assert_int_eq (pthread_create (&c->thread, NULL, canned_serve, c), 0);
   return c;
+}
+
+static inline struct canned *
+canned_start (const char *answer)
+{
+  return canned_start_forever (answer, NULL);
 }
 
 /* One that is connected to and never says a word. */

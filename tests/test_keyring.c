@@ -100,12 +100,15 @@ START_TEST (siblings_of_an_account_are_exhausted_together)
   struct kwi_effect e = report (2, "m", 1, &ok, 0);
 
   ck_assert_int_eq (e.account_learnt, 1);
-  ck_assert_str_eq (e.siblings, "");
+  ck_assert_str_eq (e.members, "backup-2");
   e = report (0, "m", 2, &j, 0);
   ck_assert_int_eq (e.account_learnt, 1);
-  ck_assert_str_eq (e.siblings, "backup-2");
+  ck_assert_str_eq (e.members, "primary and backup-2");
   ck_assert_uint_eq (pick ("m", 3, 0).hold.key, 1);
-  ck_assert_int_eq (report (1, "m", 3, &j, 1).account_learnt, 1);
+  e = report (1, "m", 3, &j, 1);
+  ck_assert_int_eq (e.account_learnt, 1);
+  ck_assert_str_eq (e.members, "primary, backup-1 and backup-2");
+  ck_assert_uint_eq (e.n_members, 3);
   /* Said once: the account was parked by the first. */
   ck_assert_int_eq (report (1, "m", 3, &j, 1).newly_parked, 0);
   ck_assert_int_eq (pick ("m", 4, 1).picked, KWI_PICK_NONE);

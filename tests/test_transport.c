@@ -198,6 +198,35 @@ START_TEST (only_a_status_line_begins_the_headers_anew)
 }
 END_TEST
 
+START_TEST (interim_answers_without_end_are_a_silence)
+{
+  struct kwi_exchange x = exchange ("GET", "/models", NULL);
+  struct canned *server
+    = canned_start_forever ("", "HTTP/1.1 103 Early Hints\r\nX-A: 1\r\n\r\n");
+
+  ck_assert_int_eq (kwi_request_url (&rq, canned_url (server)), 0);
+  x.stream = 1;
+  x.attempt_timeout_ms = 100;
+  kwi_lane_exchange (lane, &x, &answer);
+  ck_assert_msg (answer.timed_out == 1, "%s (%d)", answer.net_text, answer.status);
+  ck_assert_int_eq (answer.past_deadline, 0);
+  canned_stop (server, NULL, 0);
+}
+END_TEST
+
+START_TEST (a_head_request_waits_for_no_body)
+{
+  struct kwi_exchange x = exchange ("HEAD", "/models", NULL);
+  struct canned *server = canned_start ("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n");
+
+  ck_assert_int_eq (kwi_request_url (&rq, canned_url (server)), 0);
+  kwi_lane_exchange (lane, &x, &answer);
+  ck_assert_uint_eq (answer.net, KW_NET_OK);
+  ck_assert_int_eq (answer.status, 200);
+  canned_stop (server, NULL, 0);
+}
+END_TEST
+
 START_TEST (too_many_headers_are_told_as_what_they_are)
 {
   enum { LINES = 290, LEN = 1000 };
@@ -297,7 +326,7 @@ START_TEST (connect_timeout_and_attempt_timeout_are_told_apart)
   kwi_lane_exchange (lane, &x, &answer);
   ck_assert_uint_eq (answer.net, KW_NET_TIMEOUT);
   ck_assert_int_eq (answer.connect_timed_out, 0);
-  ck_assert_int_eq (answer.timed_out, 1);
+  ck_assert_msg (answer.timed_out == 1, "%s (%d)", answer.net_text, answer.status);
   canned_stop (server, NULL, 0);
 }
 END_TEST
@@ -408,6 +437,8 @@ suite (void)
   tcase_add_test (tc, an_answer_over_the_bound_is_not_read_on);
   tcase_add_test (tc, a_lane_serves_again_after_each_failure);
   tcase_add_test (tc, only_a_status_line_begins_the_headers_anew);
+  tcase_add_test (tc, interim_answers_without_end_are_a_silence);
+  tcase_add_test (tc, a_head_request_waits_for_no_body);
   tcase_add_test (tc, too_many_headers_are_told_as_what_they_are);
   tcase_add_test (tc, the_longest_url_and_the_longest_key_pass);
   tcase_add_test (tc, the_sink_knows_when_the_answer_came);
