@@ -335,7 +335,7 @@ END_TEST
 static sem_t may_resolve;
 static atomic_int resolving, resolved;
 
-int
+int __attribute__ ((__visibility__ ("default")))
 getaddrinfo (const char *node, const char *service, const struct addrinfo *hints,
              struct addrinfo **ret)
 {
@@ -365,7 +365,7 @@ START_TEST (a_resolver_that_hangs_holds_nobody_up)
   x.attempt_timeout_ms = 100;
   kwi_lane_exchange (lane, &x, &answer);
   ck_assert_int_eq (answer.status, 0);
-  /* A libcurl with a resolver of its own never comes here. */
+  /* A libcurl with a resolver of its own never came there. */
   ck_assert_msg (!atomic_load (&resolved), "it was waited for");
   ck_assert_int_eq (sem_post (&may_resolve), 0);
 }

@@ -169,7 +169,8 @@ typedef struct kw_message {
 typedef struct kw_client_request {
   size_t struct_size;
   const char *provider;         /* a section's name; NULL: the default    */
-  const char *model;            /* NULL: the body's, else the configured  */
+  const char *model;            /* NULL: the body's, else the configured;
+                                   the body's own must be the same        */
   const char *system;           /* put before prompt or messages          */
   const char *prompt;
   const kw_message *messages;
