@@ -23,6 +23,7 @@
 
 static struct {
   struct simctl *sim;
+  const char *url;              /* another server than sim, or NULL */
   kw_client *client;
   char dir[64], ini[80];
   const char *vars[32];         /* name, value, ..., NULL */
@@ -157,8 +158,9 @@ kit_try_open (const char *options)
   f = fopen (kit.ini, "w");
   ck_assert_ptr_nonnull (f);
   n = fprintf (f, "[provider groq]\nplugin = %s\nbase_url = %s\nmodel = m\n%s\n",
-               real, kit.sim != NULL ? simctl_base_url (kit.sim)
-                                     : "http://127.0.0.1:1/v1", options);
+               real, kit.url != NULL ? kit.url
+                     : kit.sim != NULL ? simctl_base_url (kit.sim)
+                                       : "http://127.0.0.1:1/v1", options);
   ck_assert_int_gt (n, 0);
   ck_assert_int_eq (fclose (f), 0);
   free (real);
@@ -212,6 +214,16 @@ kit_chat_on (const char *model, char key[KW_NAME_MAX])
     ck_assert_msg (strstr (kit.err.message, text) != NULL,              \
                    "\"%s\" is not in: %s", text, kit.err.message);      \
   } while (0)
+
+/* Ends the client, and the simulator without waiting for what it delays. */
+static inline void
+kit_drop (void)
+{
+  kw_client_close (kit.client);
+  kit.client = NULL;
+  simctl_kill (kit.sim);
+  kit.sim = NULL;
+}
 
 static inline int
 kit_remove (const char *path, const struct stat *st, int type, struct FTW *ftw)

@@ -107,10 +107,7 @@ START_TEST (an_attempt_that_takes_too_long_is_retried_then_says_so)
                   "did not answer within attempt_timeout (30ms), after 2 "
                   "retries");
   ck_assert_int_eq (kit.err.attempt[0].verdict, KW_VERDICT_TRANSIENT);
-  kw_client_close (kit.client);
-  kit.client = NULL;
-  simctl_kill (kit.sim);
-  kit.sim = NULL;
+  kit_drop ();
 }
 END_TEST
 
@@ -121,10 +118,7 @@ START_TEST (the_deadline_ends_an_exchange)
   kit_open ("deadline = 40ms");
   kit_fails_with (KW_ERR_DEADLINE, "the deadline of 40ms passed");
   ck_assert_int_eq (kit.err.attempts, 1);
-  kw_client_close (kit.client);
-  kit.client = NULL;
-  simctl_kill (kit.sim);
-  kit.sim = NULL;
+  kit_drop ();
 }
 END_TEST
 
@@ -174,10 +168,7 @@ START_TEST (cancel_ends_an_exchange_at_once)
   ck_assert_int_eq (pthread_create (&t, NULL, cancel_later, kit.client), 0);
   kit_fails_with (KW_ERR_CANCELLED, "cancelled");
   ck_assert_int_eq (pthread_join (t, NULL), 0);
-  kw_client_close (kit.client);
-  kit.client = NULL;
-  simctl_kill (kit.sim);
-  kit.sim = NULL;
+  kit_drop ();
 }
 END_TEST
 
