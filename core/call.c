@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #define KW_PROVIDER_API 1
 #include <keywheel/provider.h>
@@ -196,24 +195,40 @@ end_wait (struct kwi_call *c)
     c->attempts[c->n_attempts - 1].waited_ms += ms;
 }
 
+/* Turns to a key that another call found limited; from the last attempt's, if
+ * there was one, that is a switch. */
+static void
+turn_to_limited (struct kwi_call *c, const struct kwi_pick *p)
+{
+  size_t from = c->hold.key;
+
+  c->hold = (struct kwi_hold) { .key = p->limited_key };
+  if (from != KWI_NO_KEY) {
+    kwi_policy_switched (&c->state);
+    kwi_call_tell_switch (c, from, p->seq);
+  }
+  c->judgement.outcome = KW_OUTCOME_RATE_LIMIT;
+  memset (c->judgement.reason, 0, sizeof c->judgement.reason);
+  memccpy (c->judgement.reason, "found_before", '\0',
+           sizeof c->judgement.reason);
+}
+
 /* Every key is parked, but one only by a short limit: worth a wait. */
 static enum kwi_step
 wait_for_limited (struct kwi_call *c, const struct kwi_pick *p)
 {
   int64_t now = wall_now (c);
-  struct kwi_decision d
-    = kwi_policy_parked (&c->policy, &c->state, p->limited_ready_ms - now,
-                         mono_now (c));
+  struct kwi_decision d;
 
-  /* The words are about that key now, whatever the last answer was. */
   if (c->hold.key != p->limited_key) {
-    c->hold = (struct kwi_hold) { .key = p->limited_key };
-    c->judgement.outcome = KW_OUTCOME_RATE_LIMIT;
-    memset (c->judgement.reason, 0, sizeof c->judgement.reason);
-    memccpy (c->judgement.reason, "found_before", '\0',
-             sizeof c->judgement.reason);
+    if (c->hold.key != KWI_NO_KEY
+        && c->state.switches >= c->policy.max_switches)
+      return give_up (c, KW_ERR_SWITCHES);
+    turn_to_limited (c, p);
   }
   c->switching = 0;
+  d = kwi_policy_parked (&c->policy, &c->state, p->limited_ready_ms - now,
+                         mono_now (c));
   if (d.action == KWI_WAIT) {
     c->retrying = c->n_attempts > 0;
     return begin_wait (c, d.wait_ms, 0);
@@ -267,78 +282,7 @@ kwi_call_next (struct kwi_call *c)
   }
 }
 
-/* ---- Judging ------------------------------------------------------------ */
-
-static int
-is_json_type (const struct kwi_answer *a)
-{
-  const char *t = kwi_answer_header (a, "content-type");
-  return t != NULL && strcasestr (t, "json") != NULL;
-}
-
-/* "Nonsense where JSON should be": a 200 of a chat, or one that says it is
- * JSON, whose body is none; or a page where an API was asked. */
-static int
-is_nonsense (const struct kwi_call *c, struct kwi_answer *a)
-{
-  const char *t = kwi_answer_header (a, "content-type");
-
-  if (t != NULL && strncasecmp (t, "text/html", 9) == 0)
-    return 1;
-  if (!is_json_type (a) && strncmp (c->path, "/chat/completions", 17) != 0)
-    return 0;
-  return kwi_answer_json (a) == NULL;
-}
-
-static void
-make_transient (struct kwi_judgement *j, const char *reason)
-{
-  j->outcome = KW_OUTCOME_TRANSIENT;
-  j->scope = KW_SCOPE_REQUEST;
-  j->wait_ms = -1;
-  memccpy (j->reason, reason, '\0', sizeof j->reason);
-}
-
-/* A provider that echoes the key may do so in a code or a name, too. */
-static void
-redact (const struct kwi_call *c, struct kwi_judgement *j)
-{
-  const struct kwi_secrets *s = c->provider->secrets;
-
-  kwi_secrets_redact (s, j->reason, sizeof j->reason);
-  kwi_secrets_redact (s, j->account, sizeof j->account);
-  kwi_secrets_redact (s, j->model, sizeof j->model);
-}
-
-static void
-judge (struct kwi_call *c)
-{
-  struct kwi_judgement *j = &c->judgement;
-  struct kwi_stream *s = &c->sink;
-
-  if (s->failed) {              /* the stream's own error event said it */
-    redact (c, j);
-    return;
-  }
-  kwi_instance_classify (c->provider->instance, &c->answer, j);
-  if (s->is_stream) {
-    if (s->input_tokens >= 0 || s->output_tokens >= 0) {
-      j->input_tokens = s->input_tokens;
-      j->output_tokens = s->output_tokens;
-    }
-    if (j->outcome == KW_OUTCOME_OK && c->answer.net != KW_NET_OK)
-      make_transient (j, "stream_broken");
-    else if (j->outcome == KW_OUTCOME_OK && s->n_events == 0)
-      make_transient (j, "stream_empty");
-    else if (j->outcome == KW_OUTCOME_OK && !s->ended)
-      make_transient (j, "stream_broken");
-  }
-  else if (j->outcome == KW_OUTCOME_OK && c->answer.net != KW_NET_OK)
-    make_transient (j, "answer_cut_short");
-  else if (j->outcome == KW_OUTCOME_OK && is_nonsense (c, &c->answer))
-    make_transient (j, "not_json");
-  redact (c, j);
-}
+/* ---- What the answer does to the key ------------------------------------- */
 
 /* What the last answer parks, whatever the call does next. */
 static int
@@ -406,7 +350,7 @@ ended_outside (struct kwi_call *c)
     return 0;
   memset (&c->judgement, 0, sizeof c->judgement);
   c->judgement.input_tokens = c->judgement.output_tokens = -1;
-  make_transient (&c->judgement, kw_error_name (d.code));
+  kwi_call_make_transient (&c->judgement, kw_error_name (d.code));
   record_and_report (c, &e);
   kwi_call_say_given_up (c, &d, wall_now (c));
   (void) finish (c, d.code);
@@ -469,7 +413,7 @@ kwi_call_answered (struct kwi_call *c)
 
   if (ended_outside (c))
     return;
-  judge (c);
+  kwi_call_judge (c);
   record_and_report (c, &e);
   if (c->judgement.outcome != KW_OUTCOME_OK && c->sink.started)
     (void) give_up (c, KW_ERR_UNAVAILABLE);

@@ -84,6 +84,12 @@ void kwi_call_clear (struct kwi_call *);
 /* Steps through it on this thread, by its lane.  Returns call->code. */
 int kwi_call_run (struct kwi_call *);
 
+/* ---- call-judge.c ------------------------------------------------------- */
+
+/* From call->answer and call->sink into call->judgement; no secret in it. */
+void kwi_call_judge (struct kwi_call *);
+void kwi_call_make_transient (struct kwi_judgement *, const char *reason);
+
 /* ---- call-text.c: the words for people ---------------------------------- */
 
 /* All keys are blocked; sets the code. */

@@ -301,6 +301,31 @@ START_TEST (limited_before_the_first_attempt_names_the_key_and_why)
 }
 END_TEST
 
+START_TEST (turning_to_a_key_that_is_limited_for_less_is_a_switch)
+{
+  struct kwi_judgement j = { .outcome = KW_OUTCOME_RATE_LIMIT,
+                             .scope = KW_SCOPE_KEY_MODEL, .wait_ms = 1500 };
+  struct kwi_hold hold = { .key = 0 };
+  struct kwi_effect e;
+
+  begin ("sk-a", "sk-b", "on_rate_limit = switch");
+  kwi_keyring_report (call.provider->ring, &hold, "m", 999, &j, 1, -1, KIT_EPOCH,
+                      KIT_EPOCH, &e);
+  ck_assert_int_eq (kwi_call_next (&call), KWI_STEP_SEND);
+  ck_assert_uint_eq (call.hold.key, 1);
+  answer (429, MINUTE);         /* two seconds */
+  ck_assert_int_eq (kwi_call_next (&call), KWI_STEP_WAIT);
+  ck_assert_int_eq (call.wait_ms, 1500);
+  ck_assert_int_eq (call.state.switches, 1);
+  ck_assert_int_eq (kit_count (KW_EVENT_SWITCH, "backup-1"), 1);
+  kit.now_ms += 1500;
+  ck_assert_int_eq (kwi_call_next (&call), KWI_STEP_SEND);
+  ck_assert_uint_eq (call.hold.key, 0);
+  ck_assert_int_eq (call.state.switches, 1);
+  end ();
+}
+END_TEST
+
 START_TEST (a_cancel_from_outside_ends_it)
 {
   begin ("sk-a", NULL, "");
@@ -367,6 +392,7 @@ suite (void)
   tcase_add_test (tc, all_invalid_is_no_exhaustion);
   tcase_add_test (tc, on_billing_fail_fails_every_time);
   tcase_add_test (tc, limited_before_the_first_attempt_names_the_key_and_why);
+  tcase_add_test (tc, turning_to_a_key_that_is_limited_for_less_is_a_switch);
   tcase_add_test (tc, a_cancel_from_outside_ends_it);
   tcase_add_test (tc, a_deadline_that_passes_between_two_attempts_ends_it);
   tcase_add_test (tc, the_record_keeps_the_first_attempts_when_there_are_many);

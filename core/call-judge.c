@@ -1,0 +1,83 @@
+/* call-judge - what the answer that came means: the plugin's verdict, and where
+ * it says "served" the marks of an answer that was cut or is no answer. */
+#include <string.h>
+#include <strings.h>
+
+#define KW_PROVIDER_API 1
+#include <keywheel/provider.h>
+#include <keywheel/keywheel.h>
+
+#include "call.h"
+#include "client.h"
+#include "secrets.h"
+
+static int
+is_json_type (const struct kwi_answer *a)
+{
+  const char *t = kwi_answer_header (a, "content-type");
+  return t != NULL && strcasestr (t, "json") != NULL;
+}
+
+/* "Nonsense where JSON should be": a 200 of a chat, or one that says it is
+ * JSON, whose body is none; or a page where an API was asked. */
+static int
+is_nonsense (const struct kwi_call *c, struct kwi_answer *a)
+{
+  const char *t = kwi_answer_header (a, "content-type");
+
+  if (t != NULL && strncasecmp (t, "text/html", 9) == 0)
+    return 1;
+  if (!is_json_type (a) && strncmp (c->path, "/chat/completions", 17) != 0)
+    return 0;
+  return kwi_answer_json (a) == NULL;
+}
+
+void
+kwi_call_make_transient (struct kwi_judgement *j, const char *reason)
+{
+  j->outcome = KW_OUTCOME_TRANSIENT;
+  j->scope = KW_SCOPE_REQUEST;
+  j->wait_ms = -1;
+  memccpy (j->reason, reason, '\0', sizeof j->reason);
+}
+
+/* A provider that echoes the key may do so in a code or a name, too. */
+static void
+redact (const struct kwi_call *c, struct kwi_judgement *j)
+{
+  const struct kwi_secrets *s = c->provider->secrets;
+
+  kwi_secrets_redact (s, j->reason, sizeof j->reason);
+  kwi_secrets_redact (s, j->account, sizeof j->account);
+  kwi_secrets_redact (s, j->model, sizeof j->model);
+}
+
+void
+kwi_call_judge (struct kwi_call *c)
+{
+  struct kwi_judgement *j = &c->judgement;
+  struct kwi_stream *s = &c->sink;
+
+  if (s->failed) {              /* the stream's own error event said it */
+    redact (c, j);
+    return;
+  }
+  kwi_instance_classify (c->provider->instance, &c->answer, j);
+  if (s->is_stream) {
+    if (s->input_tokens >= 0 || s->output_tokens >= 0) {
+      j->input_tokens = s->input_tokens;
+      j->output_tokens = s->output_tokens;
+    }
+    if (j->outcome == KW_OUTCOME_OK && c->answer.net != KW_NET_OK)
+      kwi_call_make_transient (j, "stream_broken");
+    else if (j->outcome == KW_OUTCOME_OK && s->n_events == 0)
+      kwi_call_make_transient (j, "stream_empty");
+    else if (j->outcome == KW_OUTCOME_OK && !s->ended)
+      kwi_call_make_transient (j, "stream_broken");
+  }
+  else if (j->outcome == KW_OUTCOME_OK && c->answer.net != KW_NET_OK)
+    kwi_call_make_transient (j, "answer_cut_short");
+  else if (j->outcome == KW_OUTCOME_OK && is_nonsense (c, &c->answer))
+    kwi_call_make_transient (j, "not_json");
+  redact (c, j);
+}
