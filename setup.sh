@@ -117,9 +117,15 @@ as_root ()
 {
   if [ "$(id -u)" -eq 0 ]; then
     "$@"
-  elif has_tool sudo >/dev/null; then
-    sudo "$@"
   else
+    sudo "$@"
+  fi
+}
+
+# need_root COMMAND: ends here, and names what root is to run, if we cannot.
+need_root ()
+{
+  if [ "$(id -u)" -ne 0 ] && ! has_tool sudo >/dev/null; then
     die "packages are missing, and this is neither root nor a machine with sudo.
 As root run:
   $*"
@@ -136,6 +142,7 @@ install_missing ()
   fi
   if has_tool apt-get >/dev/null; then
     [ -n "$missing_apt" ] || die "these are not there and have no package of their own: $missing_dnf"
+    need_root "apt-get update && apt-get install$missing_apt"
     say "== packages: installing$missing_apt (apt-get)"
     as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y \
       -o DPkg::Lock::Timeout=300 update \
@@ -144,6 +151,7 @@ install_missing ()
       -o DPkg::Lock::Timeout=300 install --no-install-recommends $missing_apt \
       || die "apt-get could not install:$missing_apt"
   elif has_tool dnf >/dev/null; then
+    need_root "dnf install$missing_dnf"
     say "== packages: installing$missing_dnf (dnf)"
     as_root dnf -q -y install $missing_dnf \
       || die "dnf could not install:$missing_dnf"
