@@ -34,7 +34,7 @@ static void
 set_reason (struct kw_verdict *v, const char *reason)
 {
   if (*reason != '\0')
-    copy_text (v->reason, sizeof v->reason, reason, strlen (reason));
+    kwp_copy (v->reason, sizeof v->reason, reason, strlen (reason));
 }
 
 /* ---- Limits ------------------------------------------------------------ */
@@ -56,13 +56,13 @@ static void
 judge_limit (const struct groq *g, const struct kw_response *resp, int status,
              const struct error *e, struct kw_verdict *v)
 {
-  int64_t s = read_count (g->host->response_header (resp, "retry-after"));
-  int64_t header_ms = s < 0 ? -1 : s < WAIT_MAX / SECOND ? s * SECOND : WAIT_MAX;
+  int64_t s = kwp_count (g->host->response_header (resp, "retry-after"));
+  int64_t header_ms = s < 0 ? -1 : s < KWP_WAIT_MAX / KWP_SECOND ? s * KWP_SECOND : KWP_WAIT_MAX;
   struct limit_message m;
 
   read_limit_message (e->message, e->type, header_ms, &m);
-  copy_text (v->account, sizeof v->account, m.account, strlen (m.account));
-  copy_text (v->model, sizeof v->model, m.model, strlen (m.model));
+  kwp_copy (v->account, sizeof v->account, m.account, strlen (m.account));
+  kwp_copy (v->model, sizeof v->model, m.model, strlen (m.model));
   set_reason (v, m.dimension);
   if (m.wait_ms >= 0) {
     v->retry_after_ms = m.wait_ms;
@@ -70,13 +70,13 @@ judge_limit (const struct groq *g, const struct kw_response *resp, int status,
   }
 
   v->scope = KW_SCOPE_ACCOUNT_MODEL;
-  if (status == 413 || starts_with (e->message, "Request too large")
+  if (status == 413 || kwp_starts_with (e->message, "Request too large")
       || (m.limit >= 0 && m.requested > m.limit)) {
     /* Larger than the whole allowance: never passes, whatever wait is stated. */
     v->outcome = KW_OUTCOME_REQUEST;
     v->scope = KW_SCOPE_REQUEST;
     set_reason (v, "request_too_large");
-  } else if (m.window_ms > 0 ? m.window_ms >= DAY : e->is_json && m.wait_ms > HOUR) {
+  } else if (m.window_ms > 0 ? m.window_ms >= KWP_DAY : e->is_json && m.wait_ms > KWP_HOUR) {
     /* With no window at all: short ones state no such wait, and a page of the
      * network in front of Groq knows nothing of allowances. */
     v->outcome = KW_OUTCOME_DAILY_LIMIT;
@@ -86,7 +86,7 @@ judge_limit (const struct groq *g, const struct kw_response *resp, int status,
 
   if (m.window_ms > 0 && m.limit >= 0) {
     struct kw_bucket b = BUCKET;
-    copy_text (b.dimension, sizeof b.dimension, m.dimension, strlen (m.dimension));
+    kwp_copy (b.dimension, sizeof b.dimension, m.dimension, strlen (m.dimension));
     set_number (&b, KW_HAVE_WINDOW, &b.window_ms, m.window_ms);
     set_number (&b, KW_HAVE_LIMIT, &b.limit, m.limit);
     set_number (&b, KW_HAVE_USED, &b.used, m.used);
@@ -107,20 +107,20 @@ report_headers (const struct groq *g, const struct kw_response *resp)
     const char *limit, *remaining, *reset, *dimension;
     int64_t window_ms;
   } rows[] = {
-    { ROW ("requests"), "requests_per_day", DAY },
-    { ROW ("tokens"), "tokens_per_minute", MINUTE },
-    { ROW ("audio-seconds"), "audio_seconds_per_hour", HOUR },
+    { ROW ("requests"), "requests_per_day", KWP_DAY },
+    { ROW ("tokens"), "tokens_per_minute", KWP_MINUTE },
+    { ROW ("audio-seconds"), "audio_seconds_per_hour", KWP_HOUR },
   };
 
-  for (size_t i = 0; i < ARRAY_SIZE (rows); i++) {
-    int64_t limit = read_count (g->host->response_header (resp, rows[i].limit));
-    int64_t left = read_count (g->host->response_header (resp, rows[i].remaining));
-    int64_t full = read_duration (g->host->response_header (resp, rows[i].reset));
+  for (size_t i = 0; i < KWP_ARRAY_SIZE (rows); i++) {
+    int64_t limit = kwp_count (g->host->response_header (resp, rows[i].limit));
+    int64_t left = kwp_count (g->host->response_header (resp, rows[i].remaining));
+    int64_t full = kwp_duration (g->host->response_header (resp, rows[i].reset));
     struct kw_bucket b = BUCKET;
 
     if (limit < 0)
       continue;
-    copy_text (b.dimension, sizeof b.dimension, rows[i].dimension,
+    kwp_copy (b.dimension, sizeof b.dimension, rows[i].dimension,
                strlen (rows[i].dimension));
     set_number (&b, KW_HAVE_WINDOW, &b.window_ms, rows[i].window_ms);
     set_number (&b, KW_HAVE_LIMIT, &b.limit, limit);
@@ -138,7 +138,7 @@ json_count (const struct groq *g, const struct kw_response *resp, const char *po
 {
   char buf[32];
   int rc = g->host->response_json (resp, pointer, buf, sizeof buf);
-  return rc == KW_OK ? read_count (buf) : -1;
+  return rc == KW_OK ? kwp_count (buf) : -1;
 }
 
 /* An error is {"error":{...}}; in a stream also the string x_groq.error.
@@ -156,12 +156,12 @@ read_error (const struct groq *g, const struct kw_response *resp, struct error *
   e->present = rc == KW_OK;
   rc = g->host->response_json (resp, "/error/type", e->type, sizeof e->type);
   e->present |= rc == KW_OK;
-  for (size_t i = 0; i < ARRAY_SIZE (texts) && e->message[0] == '\0'; i++) {
+  for (size_t i = 0; i < KWP_ARRAY_SIZE (texts) && e->message[0] == '\0'; i++) {
     rc = g->host->response_json (resp, texts[i], e->message, sizeof e->message);
     e->present |= rc == KW_OK || rc == KW_ERR_RANGE;
   }
   if (status < 0)
-    status = read_count (e->code); /* "code":"405" was seen too */
+    status = kwp_count (e->code); /* "code":"405" was seen too */
   if (status >= 400 && status <= 599)
     e->status = (int) status;
 }
@@ -189,9 +189,9 @@ static void
 judge_forbidden (const struct error *e, struct kw_verdict *v)
 {
   v->outcome = KW_OUTCOME_AUTH;
-  if (starts_with (e->code, "model_permission_blocked")
-      || is (e->type, "permissions_error")
-      || (starts_with (e->message, "The model ")
+  if (kwp_starts_with (e->code, "model_permission_blocked")
+      || kwp_is (e->type, "permissions_error")
+      || (kwp_starts_with (e->message, "The model ")
           && strstr (e->message, " blocked at the ") != NULL)) {
     v->scope = KW_SCOPE_ACCOUNT_MODEL;
     read_name (e->message, "The model ", v->model, sizeof v->model);
@@ -212,19 +212,19 @@ judge_forbidden (const struct error *e, struct kw_verdict *v)
 static int
 is_billing (const struct error *e)
 {
-  return is (e->code, "organization_restricted") || is (e->code, "spend_limit_reached")
-         || is (e->code, "blocked_api_access")
-         || starts_with (e->message, "Organization has been restricted")
-         || starts_with (e->message, "Organization has blocked API access");
+  return kwp_is (e->code, "organization_restricted") || kwp_is (e->code, "spend_limit_reached")
+         || kwp_is (e->code, "blocked_api_access")
+         || kwp_starts_with (e->message, "Organization has been restricted")
+         || kwp_starts_with (e->message, "Organization has blocked API access");
 }
 
 /* Codes are often missing, and an error in a stream may have no status (0). */
 static int
 is_limit (int status, const struct error *e)
 {
-  return status == 429 || status == 413 || is (e->code, "rate_limit_exceeded")
-         || (status == 0 && (starts_with (e->message, "Rate limit reached ")
-                             || starts_with (e->message, "Request too large ")));
+  return status == 429 || status == 413 || kwp_is (e->code, "rate_limit_exceeded")
+         || (status == 0 && (kwp_starts_with (e->message, "Rate limit reached ")
+                             || kwp_starts_with (e->message, "Request too large ")));
 }
 
 static int
@@ -256,16 +256,16 @@ groq_classify (void *self, const struct kw_response *resp, struct kw_verdict *v)
       set_reason (v, "organization_blocked");
   } else if (is_limit (status, &e)) {
     judge_limit (g, resp, status, &e, v);
-  } else if (status == 401 || is (e.code, "invalid_api_key")) {
+  } else if (status == 401 || kwp_is (e.code, "invalid_api_key")) {
     v->outcome = KW_OUTCOME_AUTH;
-  } else if (status == 403 || is (e.type, "permissions_error")) {
+  } else if (status == 403 || kwp_is (e.type, "permissions_error")) {
     judge_forbidden (&e, v);
   } else if (status == 498) {   /* the flex tier is full; others are not */
     v->outcome = KW_OUTCOME_TRANSIENT;
     set_reason (v, "flex_capacity");
   } else if (status >= 500 || status == 408 || status == 409) {
     v->outcome = KW_OUTCOME_TRANSIENT; /* Groq's own SDK resends after these */
-  } else if (status >= 400 || is (e.type, "invalid_request_error")) {
+  } else if (status >= 400 || kwp_is (e.type, "invalid_request_error")) {
     v->outcome = KW_OUTCOME_REQUEST;
   } else if (status == 0) {     /* a stream that broke off, nothing known */
     v->outcome = KW_OUTCOME_TRANSIENT;

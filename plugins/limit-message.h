@@ -14,13 +14,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SECOND INT64_C (1000)   /* times are in milliseconds */
-#define MINUTE (60 * SECOND)
-#define HOUR   (60 * MINUTE)
-#define DAY    (24 * HOUR)
-#define WAIT_MAX  (400 * DAY)
-#define COUNT_MAX (INT64_MAX / 100) /* so that sums of a few cannot overflow */
-#define ARRAY_SIZE(a) (sizeof (a) / sizeof (a)[0])
+#include "kit/text.h"
+#include "kit/when.h"
 
 /* What a message says; for what it does not, -1 in numbers and "" in names. */
 struct limit_message {
@@ -34,112 +29,25 @@ struct limit_message {
 
 /* ---- Text --------------------------------------------------------------- */
 
-static inline int
-is (const char *s, const char *other)
-{
-  return strcmp (s, other) == 0;
-}
-
-static inline int
-starts_with (const char *s, const char *prefix)
-{
-  return strncmp (s, prefix, strlen (prefix)) == 0;
-}
-
-static inline int
-is_digit (char c)
-{
-  return c >= '0' && c <= '9';
-}
-
-/* What stands behind the first word in s, or NULL. */
-static inline const char *
-after (const char *s, const char *word)
-{
-  const char *p = strstr (s, word);
-  return p != NULL ? p + strlen (word) : NULL;
-}
-
-/* All of it or, if it does not fit, nothing: half a name is another name. */
-static inline void
-copy_text (char *dst, size_t size, const char *s, size_t len)
-{
-  if (len >= size)
-    len = 0;
-  memcpy (dst, s, len);
-  dst[len] = '\0';
-}
-
-/* "100000", "100,000", "~12903"; -1 if s is NULL or no number. */
-static inline int64_t
-read_count (const char *s)
-{
-  int64_t n = 0;
-
-  if (s == NULL || !is_digit (*(s += strspn (s, ": ~"))))
-    return -1;
-  for (; is_digit (*s); s++) {
-    n = n < COUNT_MAX / 10 ? n * 10 + (*s - '0') : COUNT_MAX;
-    if (s[1] == ',' && is_digit (s[2]) && is_digit (s[3]) && is_digit (s[4]))
-      s++;
-  }
-  return n;
-}
-
 /* Rounded up.  .999 and not 1: in binary, 578016 may come out a hair more. */
 static inline int64_t
 whole_ms (double ms)
 {
-  return ms < (double) WAIT_MAX ? (int64_t) (ms + 0.999) : WAIT_MAX;
-}
-
-/* Go's durations: "2h22m12.864s", "644ms", "2s.".  -1 for anything else, and
- * for one that is cut off before its unit. */
-static inline int64_t
-read_duration (const char *s)
-{
-  static const struct {
-    const char *name;
-    double ms;
-  } units[] = {                 /* "ms" before "m"                        */
-    { "ms", 1 }, { "us", 1e-3 }, { "\302\265s", 1e-3 }, { "ns", 1e-6 },
-    { "h", HOUR }, { "m", MINUTE }, { "s", SECOND },
-  };
-  double total = 0;
-
-  if (s == NULL || !is_digit (*s))
-    return -1;
-  while (is_digit (*s)) {
-    double value = 0, place = 1;
-    size_t i = 0;
-
-    for (; is_digit (*s); s++)
-      value = value * 10 + (*s - '0');
-    if (*s == '.')
-      for (s++; is_digit (*s); s++)
-        value += (*s - '0') * (place /= 10);
-    while (i < ARRAY_SIZE (units) && !starts_with (s, units[i].name))
-      i++;
-    if (i == ARRAY_SIZE (units))
-      return -1;
-    total += value * units[i].ms;
-    s += strlen (units[i].name);
-  }
-  return whole_ms (total);
+  return ms < (double) KWP_WAIT_MAX ? (int64_t) (ms + 0.999) : KWP_WAIT_MAX;
 }
 
 /* The name behind word, in quotes or bare. */
 static inline void
 read_name (const char *s, const char *word, char *buf, size_t size)
 {
-  const char *p = after (s, word), *end;
+  const char *p = kwp_after (s, word), *end;
 
   if (p == NULL)
     return;
   if (*p != '`' && *p != '\'')
-    copy_text (buf, size, p, strcspn (p, " ,:"));
+    kwp_copy (buf, size, p, strcspn (p, " ,:"));
   else if ((end = strchr (p + 1, *p)) != NULL)
-    copy_text (buf, size, p + 1, (size_t) (end - p - 1));
+    kwp_copy (buf, size, p + 1, (size_t) (end - p - 1));
 }
 
 /* ---- Dimensions --------------------------------------------------------- */
@@ -149,8 +57,8 @@ static const struct limit_window {
   const char *name;
   int64_t ms;
 } limit_windows[] = {
-  { 'D', "day", DAY }, { 'H', "hour", HOUR }, { 'M', "minute", MINUTE },
-  { 'S', "second", SECOND },
+  { 'D', "day", KWP_DAY }, { 'H', "hour", KWP_HOUR }, { 'M', "minute", KWP_MINUTE },
+  { 'S', "second", KWP_SECOND },
 };
 
 /* The nearest in ratio: the bounds are the geometric means of a day, an hour
@@ -158,7 +66,7 @@ static const struct limit_window {
 static inline const struct limit_window *
 nearest_window (double ms)
 {
-  return &limit_windows[ms > 17636.0 * SECOND ? 0 : ms > 464.8 * SECOND ? 1 : 2];
+  return &limit_windows[ms > 17636.0 * KWP_SECOND ? 0 : ms > 464.8 * KWP_SECOND ? 1 : 2];
 }
 
 /* Finds "tokens per day (TPD)", by either; NULL if there is neither.
@@ -178,8 +86,8 @@ find_dimension (const char *s, const char **ret_unit)
   };
   char letters[32], words[64];
 
-  for (size_t u = 0; u < ARRAY_SIZE (units); u++)
-    for (size_t i = 0; i < ARRAY_SIZE (limit_windows); i++) {
+  for (size_t u = 0; u < KWP_ARRAY_SIZE (units); u++)
+    for (size_t i = 0; i < KWP_ARRAY_SIZE (limit_windows); i++) {
       const struct limit_window *w = &limit_windows[i];
       if (snprintf (letters, sizeof letters, "%s%c)", units[u].letters, w->letter) < 0
           || snprintf (words, sizeof words, "%s per %.3s", units[u].words, w->name) < 0
@@ -197,9 +105,9 @@ find_dimension (const char *s, const char **ret_unit)
 static inline const char *
 guess_unit (const char *type, int64_t requested)
 {
-  if (is (type, "seconds"))
+  if (kwp_is (type, "seconds"))
     return "audio_seconds";
-  return is (type, "requests") || requested == 1 ? "requests" : "tokens";
+  return kwp_is (type, "requests") || requested == 1 ? "requests" : "tokens";
 }
 
 /* ---- The message -------------------------------------------------------- */
@@ -221,16 +129,16 @@ read_limit_message (const char *text, const char *type, int64_t header_ms,
   double share = 0;             /* them is advertising                    */
 
   memset (m, 0, sizeof *m);
-  copy_text (intro, sizeof intro, text,
+  kwp_copy (intro, sizeof intro, text,
              numbers != NULL ? (size_t) (numbers - text) : strlen (text));
   read_name (intro, "in organization ", m->account, sizeof m->account);
   read_name (intro, "model ", m->model, sizeof m->model);
   if (numbers == NULL)
     numbers = "";
-  m->limit = read_count (after (numbers, "Limit"));
-  m->used = read_count (after (numbers, "Used"));
-  m->requested = read_count (after (numbers, "Requested"));
-  m->wait_ms = read_duration (after (text, "try again in "));
+  m->limit = kwp_count (kwp_after (numbers, "Limit"));
+  m->used = kwp_count (kwp_after (numbers, "Used"));
+  m->requested = kwp_count (kwp_after (numbers, "Requested"));
+  m->wait_ms = kwp_duration (kwp_after (text, "try again in "));
   if (m->wait_ms < 0)           /* the header is that, rounded up */
     m->wait_ms = header_ms;
   if (m->limit > 0 && m->requested >= 0) /* of the window, until this fits */
