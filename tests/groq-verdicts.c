@@ -34,7 +34,7 @@ static const struct {
     TRANS, KW_SCOPE_REQUEST, "stream_error" },
   { 200, 1, "{\"error\":\"over capacity\"}", TRANS, KW_SCOPE_REQUEST, "stream_error" },
   { 200, 1, "upstream connect error", TRANS, KW_SCOPE_REQUEST, "stream_error" },
-  { 200, 1, "{\"message\":\"overloaded\"}", TRANS, KW_SCOPE_REQUEST, "stream_error" },
+  { 200, 1, "{\"message\":\"overloaded\"}", TRANS, KW_SCOPE_REQUEST, "overloaded" },
   { 200, 1, "{\"error\":{}}", TRANS, KW_SCOPE_REQUEST, "stream_error" },
   { 200, 1, "{\"object\":\"chat.completion.chunk\",\"choices\":[],\"x_groq\":"
             "{\"id\":\"req_1\",\"error\":\"over capacity\"}}",
