@@ -32,9 +32,11 @@
 /* No stated wait is longer; it also keeps sums far from overflow. */
 #define MAX_WAIT_S (INT64_C (400) * 86400)
 
-static void
-forget_json (struct kwi_answer *a)
+void
+kwi_answer_forget_json (struct kwi_answer *a)
 {
+  while (a->n_nested > 0)
+    json_object_put (a->nested[--a->n_nested].parsed);
   if (a->json != NULL)
     json_object_put (a->json);
   a->json = NULL;
@@ -57,7 +59,7 @@ kwi_answer_reset (struct kwi_answer *a)
   char *body, *headers;
   size_t body_size, headers_size;
 
-  forget_json (a);
+  kwi_answer_forget_json (a);
   keep_or_free (&a->body, &a->body_size);
   keep_or_free (&a->headers, &a->headers_size);
   body = a->body;
@@ -76,7 +78,7 @@ kwi_answer_reset (struct kwi_answer *a)
 void
 kwi_answer_clear (struct kwi_answer *a)
 {
-  forget_json (a);
+  kwi_answer_forget_json (a);
   free (a->body);
   free (a->headers);
   memset (a, 0, sizeof *a);
@@ -147,7 +149,7 @@ kwi_answer_add_header (struct kwi_answer *a, const char *name,
 int
 kwi_answer_add_body (struct kwi_answer *a, const void *data, size_t len)
 {
-  forget_json (a);
+  kwi_answer_forget_json (a);
   if (len > MAX_BODY ||
       grow (&a->body, a->body_len, &a->body_size, len + 1, MAX_BODY) == -1)
     return -1;
@@ -156,6 +158,36 @@ kwi_answer_add_body (struct kwi_answer *a, const void *data, size_t len)
   a->body_len += len;
   a->body[a->body_len] = '\0';
   return 0;
+}
+
+void
+kwi_answer_take_body (struct kwi_answer *a, char *body, size_t len,
+                      size_t size)
+{
+  kwi_answer_forget_json (a);
+  free (a->body);
+  a->body = body;
+  a->body_len = len;
+  a->body_size = size;
+}
+
+int
+kwi_answer_set_header (struct kwi_answer *a, const char *name,
+                       const char *value)
+{
+  char *p = a->headers;
+
+  while (p != NULL && p < a->headers + a->headers_len) {
+    char *next = p + strlen (p) + 1;
+    next += strlen (next) + 1;
+    if (strcasecmp (p, name) != 0) {
+      p = next;
+      continue;
+    }
+    memmove (p, next, (size_t) (a->headers + a->headers_len - next));
+    a->headers_len -= (size_t) (next - p);
+  }
+  return kwi_answer_add_header (a, name, strlen (name), value, strlen (value));
 }
 
 const char *
@@ -258,6 +290,71 @@ scalar_text (struct json_object *obj, size_t *ret_len)
   return s;
 }
 
+/* The object or array that a string holds, parsed once; NULL: none. */
+static struct json_object *
+held_in (struct kwi_answer *a, struct json_object *text)
+{
+  const char *s = json_object_get_string (text);
+  size_t len = (size_t) json_object_get_string_len (text), blanks = 0;
+  struct json_object *parsed = NULL;
+
+  for (int i = 0; i < a->n_nested; i++)
+    if (a->nested[i].text == text)
+      return a->nested[i].parsed;
+  while (blanks < len && is_ows (s[blanks]))
+    blanks++;
+  if (blanks == len || (s[blanks] != '{' && s[blanks] != '[')
+      || a->n_nested == KWI_MAX_NESTED)
+    return NULL;
+  if (parse (s + blanks, len - blanks, &parsed) != 0)
+    parsed = NULL;
+  a->nested[a->n_nested].text = text;
+  a->nested[a->n_nested++].parsed = parsed;
+  return parsed;
+}
+
+/* Where a pointer leads to no place in root: the string that it passes, and
+ * *ret_rest, which goes on behind it; NULL: it passes none. */
+static struct json_object *
+string_passed (struct json_object *root, const char *pointer,
+               const char **ret_rest)
+{
+  char *part = strdup (pointer);
+  struct json_object *at = root;
+  size_t len = 0;
+
+  while (part != NULL && at != NULL && pointer[len] == '/'
+         && !json_object_is_type (at, json_type_string)) {
+    size_t next = len + 1 + strcspn (pointer + len + 1, "/");
+    part[next] = '\0';
+    if (json_pointer_get (at, part + len, &at) != 0)
+      at = NULL;
+    part[next] = pointer[next];
+    len = next;
+  }
+  free (part);
+  *ret_rest = pointer + len;
+  return pointer[len] == '/' && json_object_is_type (at, json_type_string)
+         ? at : NULL;
+}
+
+/* 0 or -1: nothing is there. */
+static int
+look_up (struct kwi_answer *a, struct json_object *root, const char *pointer,
+         struct json_object **ret)
+{
+  /* Proxies wrap an error into a string, and some are behind another. */
+  for (int wrapped = 0; root != NULL; wrapped++) {
+    struct json_object *text;
+
+    if (json_pointer_get (root, pointer, ret) == 0)
+      return 0;
+    text = wrapped < 2 ? string_passed (root, pointer, &pointer) : NULL;
+    root = text != NULL ? held_in (a, text) : NULL;
+  }
+  return -1;
+}
+
 int
 kwi_answer_json_text (struct kwi_answer *a, const char *pointer, char *buf,
                       size_t size)
@@ -271,7 +368,7 @@ kwi_answer_json_text (struct kwi_answer *a, const char *pointer, char *buf,
   root = kwi_answer_json (a);
   if (a->json_state != 1)
     return KW_ERR;
-  if (root == NULL || json_pointer_get (root, pointer, &at) != 0)
+  if (look_up (a, root, pointer, &at) != 0)
     return KW_ERR_NOTFOUND;
   s = scalar_text (at, &len);
   if (s == NULL)

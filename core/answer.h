@@ -8,6 +8,10 @@
 
 struct json_object;
 
+/* How many strings of one answer are looked into for JSON of their own; a
+ * wrapped error is in one or two. */
+#define KWI_MAX_NESTED 8
+
 struct kwi_answer {
   int32_t status;               /* 0: no HTTP answer                      */
   uint32_t net;                 /* KW_NET_*                               */
@@ -24,12 +28,18 @@ struct kwi_answer {
   size_t body_len, body_size;
   char *headers;                /* "name\0value\0..." names in lower case */
   size_t headers_len, headers_size;
-  char net_text[256];           /* the network's words, no URL, no secret */
+  char net_text[256];           /* the network's words, no URL, no secret;
+                                   net 0: the plugin's, that could not
+                                   translate the answer                   */
 
   /* The body parsed, once, at the first question. */
   struct json_object *json;
   int json_state;               /* 0 not tried, 1 parsed, -1 is no JSON   */
-  int _reserved;
+  int n_nested;
+  struct {
+    struct json_object *text;   /* a string in json or in a parsed        */
+    struct json_object *parsed; /* what it holds; NULL: no JSON           */
+  } nested[KWI_MAX_NESTED];
 };
 
 /* Empties it for the next exchange, keeping the buffers. */
@@ -42,13 +52,24 @@ int kwi_answer_add_header (struct kwi_answer *, const char *name,
                            size_t name_len, const char *value,
                            size_t value_len);
 int kwi_answer_add_body (struct kwi_answer *, const void *data, size_t len);
+/* Takes a new body over, malloc'ed, with a NUL behind len, in the place of the
+ * one that was there. */
+void kwi_answer_take_body (struct kwi_answer *, char *body, size_t len,
+                           size_t size);
+/* The one header of that name from now on; 0 or -1 (no memory). */
+int kwi_answer_set_header (struct kwi_answer *, const char *name,
+                           const char *value);
 
 /* The first header of that name (any case), or NULL. */
 const char *kwi_answer_header (const struct kwi_answer *, const char *name);
 
 /* The parsed body, borrowed; NULL if it is no JSON.  Not thread-safe. */
 struct json_object *kwi_answer_json (struct kwi_answer *);
-/* The scalar at an RFC 6901 pointer as text: as kw_host.response_json. */
+/* Frees what was parsed; the next question parses anew. */
+void kwi_answer_forget_json (struct kwi_answer *);
+/* The scalar at an RFC 6901 pointer as text: as kw_host.response_json.  Where
+ * the pointer goes on behind a string that holds an object or an array, it
+ * goes on in there, and once more in a string of that. */
 int kwi_answer_json_text (struct kwi_answer *, const char *pointer,
                           char *buf, size_t size);
 /* A Retry-After header (seconds or an HTTP date) in ms from received_ms;

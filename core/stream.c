@@ -109,7 +109,7 @@ judge_event (struct kwi_stream *s, const char *data, size_t len,
   };
 
   kwi_instance_classify (s->instance, &event, j);
-  json_object_put (event.json);
+  kwi_answer_forget_json (&event);
 }
 
 static int64_t
@@ -269,11 +269,8 @@ kwi_stream_end (struct kwi_stream *s)
     return flush (s);
   if (a == NULL || s->held_len == 0)
     return 0;
-  free (a->body);               /* empty: a stream's bytes went here */
-  a->body = s->held;
-  a->body_len = s->held_len;
-  a->body_size = s->held_size;
-  a->body[a->body_len] = '\0';
+  s->held[s->held_len] = '\0';
+  kwi_answer_take_body (a, s->held, s->held_len, s->held_size);
   s->held = NULL;
   s->held_len = s->held_size = 0;
   return 0;

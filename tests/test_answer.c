@@ -220,6 +220,120 @@ START_TEST (a_nul_in_the_body_is_no_json)
 }
 END_TEST
 
+/* What proxies make of an error: the provider's answer as a string in theirs. */
+static const struct { const char *body, *pointer, *text; int rc; } nested[] = {
+  { "{\"a\":\"{\\\"b\\\":{\\\"c\\\":429}}\"}", "/a/b/c", "429", KW_OK },
+  { "{\"a\":\"{\\\"b\\\":{\\\"c\\\":429}}\"}", "/a", "{\"b\":{\"c\":429}}", KW_OK },
+  { "{\"a\":\"{\\\"b\\\":{\\\"c\\\":429}}\"}", "/a/b", NULL, KW_ERR_NOTFOUND },
+  { "{\"a\":\"{\\\"b\\\":{\\\"c\\\":429}}\"}", "/a/b/d", NULL, KW_ERR_NOTFOUND },
+  { "{\"a\":\"{\\\"b\\\":{\\\"c\\\":429}}\"}", "/a/b/c/d", NULL, KW_ERR_NOTFOUND },
+  { "{\"a\":\" \\n\\t[7]\\r\\n \"}", "/a/0", "7", KW_OK },
+  { "[{\"a\":\"[{\\\"b\\\":\\\"x\\\"}]\"}]", "/0/a/0/b", "x", KW_OK },
+  { "\"{\\\"a\\\":true}\"", "/a", "true", KW_OK },
+  { "{\"m/n\":\"{\\\"o~p\\\":1}\"}", "/m~1n/o~0p", "1", KW_OK },
+  { "{\"\":\"{\\\"\\\":5}\"}", "//", "5", KW_OK },
+  /* Behind another proxy; a third would be nobody's. */
+  { "{\"a\":\"{\\\"b\\\":\\\"{\\\\\\\"c\\\\\\\":1}\\\"}\"}", "/a/b/c", "1", KW_OK },
+  { "{\"a\":\"[\\\"[\\\\\\\"[1]\\\\\\\"]\\\"]\"}", "/a/0/0", "[1]", KW_OK },
+  { "{\"a\":\"[\\\"[\\\\\\\"[1]\\\\\\\"]\\\"]\"}", "/a/0/0/0", NULL, KW_ERR_NOTFOUND },
+  /* No JSON, cut, followed by something, or a scalar. */
+  { "{\"a\":\"429 {\\\"b\\\":1}\"}", "/a/b", NULL, KW_ERR_NOTFOUND },
+  { "{\"a\":\"{\\\"b\\\":1\"}", "/a/b", NULL, KW_ERR_NOTFOUND },
+  { "{\"a\":\"{\\\"b\\\":1} x\"}", "/a/b", NULL, KW_ERR_NOTFOUND },
+  { "{\"a\":\"{\\\"b\\\":1}\\u0000\"}", "/a/b", NULL, KW_ERR_NOTFOUND },
+  { "{\"a\":\"\"}", "/a/b", NULL, KW_ERR_NOTFOUND },
+  { "{\"a\":\"  \"}", "/a/b", NULL, KW_ERR_NOTFOUND },
+  { "{\"a\":\"{}\"}", "/a/", NULL, KW_ERR_NOTFOUND },
+  { "{\"a\":\"{}\"}", "a/b", NULL, KW_ERR_NOTFOUND },
+  { "{\"a\":null}", "/a/b", NULL, KW_ERR_NOTFOUND },
+  { "{\"a\":1}", "/a/b", NULL, KW_ERR_NOTFOUND },
+};
+
+START_TEST (a_pointer_goes_on_in_the_json_that_a_string_holds)
+{
+  char buf[32];
+  int rc;
+
+  body (nested[_i].body);
+  for (int again = 0; again < 2; again++) {     /* parsed, then remembered */
+    memcpy (buf, "untouched", sizeof "untouched");
+    rc = kwi_answer_json_text (&a, nested[_i].pointer, buf, sizeof buf);
+    ck_assert_msg (rc == nested[_i].rc, "%s at \"%s\": %d, not %d", nested[_i].body,
+                   nested[_i].pointer, rc, nested[_i].rc);
+    ck_assert_msg (strcmp (buf, rc == KW_OK ? nested[_i].text : "untouched") == 0,
+                   "%s at \"%s\": \"%s\"", nested[_i].body, nested[_i].pointer, buf);
+  }
+}
+END_TEST
+
+START_TEST (what_a_string_holds_is_parsed_once_and_forgotten_with_the_body)
+{
+  struct json_object *parsed;
+  char buf[8];
+
+  body ("{\"a\":\"{\\\"b\\\":1,\\\"c\\\":2}\",\"d\":\"[oops\"}");
+  ck_assert_int_eq (kwi_answer_json_text (&a, "/a/b", buf, sizeof buf), KW_OK);
+  parsed = a.nested[0].parsed;
+  ck_assert_ptr_nonnull (parsed);
+  ck_assert_int_eq (kwi_answer_json_text (&a, "/a/c", buf, sizeof buf), KW_OK);
+  ck_assert_str_eq (buf, "2");
+  for (int i = 0; i < 2; i++)   /* that it is none is remembered, too */
+    ck_assert_int_eq (kwi_answer_json_text (&a, "/d/0", buf, sizeof buf),
+                      KW_ERR_NOTFOUND);
+  ck_assert_int_eq (a.n_nested, 2);
+  ck_assert_ptr_eq (a.nested[0].parsed, parsed);
+  body ("{\"a\":\"[3]\"}");
+  ck_assert_int_eq (a.n_nested, 0);
+  ck_assert_int_eq (kwi_answer_json_text (&a, "/a/0", buf, sizeof buf), KW_OK);
+  ck_assert_str_eq (buf, "3");
+}
+END_TEST
+
+START_TEST (so_many_strings_are_looked_into_and_no_more)
+{
+  char text[KWI_MAX_NESTED + 1][16], pointer[16], buf[8];
+
+  ck_assert_int_eq (kwi_answer_add_body (&a, "[", 1), 0);
+  for (int i = 0; i <= KWI_MAX_NESTED; i++) {
+    int n = snprintf (text[i], sizeof text[i], "%s\"[%d]\"", i > 0 ? "," : "", i);
+    ck_assert_int_eq (kwi_answer_add_body (&a, text[i], (size_t) n), 0);
+  }
+  ck_assert_int_eq (kwi_answer_add_body (&a, "]", 1), 0);
+  for (int i = 0; i <= KWI_MAX_NESTED; i++) {
+    int n = snprintf (pointer, sizeof pointer, "/%d/0", i);
+    ck_assert_int_gt (n, 0);
+    ck_assert_int_eq (kwi_answer_json_text (&a, pointer, buf, sizeof buf),
+                      i < KWI_MAX_NESTED ? KW_OK : KW_ERR_NOTFOUND);
+  }
+  ck_assert_int_eq (kwi_answer_json_text (&a, "/0/0", buf, sizeof buf), KW_OK);
+  ck_assert_str_eq (buf, "0");
+}
+END_TEST
+
+START_TEST (a_body_is_replaced_and_a_header_set)
+{
+  char *other = strdup ("{\"b\":2}"), buf[8];
+
+  body ("{\"a\":\"[1]\"}");
+  add ("Content-Type", "text/odd");
+  add ("X-Two", "2");
+  add ("content-TYPE", "again");
+  ck_assert_int_eq (kwi_answer_json_text (&a, "/a/0", buf, sizeof buf), KW_OK);
+  kwi_answer_take_body (&a, other, strlen (other), strlen (other) + 1);
+  ck_assert_int_eq (kwi_answer_json_text (&a, "/a/0", buf, sizeof buf),
+                    KW_ERR_NOTFOUND);
+  ck_assert_int_eq (kwi_answer_json_text (&a, "/b", buf, sizeof buf), KW_OK);
+  ck_assert_int_eq (kwi_answer_set_header (&a, "content-type", "application/json"), 0);
+  ck_assert_int_eq (kwi_answer_set_header (&a, "x-three", "3"), 0);
+  ck_assert_str_eq (kwi_answer_header (&a, "Content-Type"), "application/json");
+  ck_assert_str_eq (kwi_answer_header (&a, "x-two"), "2");
+  ck_assert_str_eq (kwi_answer_header (&a, "x-three"), "3");
+  ck_assert_uint_eq (a.headers_len, sizeof "x-two" + sizeof "2"
+                     + sizeof "content-type" + sizeof "application/json"
+                     + sizeof "x-three" + sizeof "3");
+}
+END_TEST
+
 START_TEST (nesting_of_200_is_read_and_of_100000_refused)
 {
   static char deep[200000];
@@ -312,6 +426,11 @@ make_suite (void)
   tcase_add_test (t, more_body_is_parsed_anew);
   tcase_add_loop_test (t, a_pointer_gives_the_scalar_or_says_why_not, 0,
                        (int) (sizeof json / sizeof json[0]));
+  tcase_add_loop_test (t, a_pointer_goes_on_in_the_json_that_a_string_holds, 0,
+                       (int) (sizeof nested / sizeof nested[0]));
+  tcase_add_test (t, what_a_string_holds_is_parsed_once_and_forgotten_with_the_body);
+  tcase_add_test (t, so_many_strings_are_looked_into_and_no_more);
+  tcase_add_test (t, a_body_is_replaced_and_a_header_set);
   tcase_add_test (t, no_room_is_out_of_range_and_no_pointer_an_error);
   tcase_add_test (t, a_nul_in_the_body_is_no_json);
   tcase_add_test (t, nesting_of_200_is_read_and_of_100000_refused);
