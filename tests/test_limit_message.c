@@ -51,6 +51,15 @@ static const struct {
     "requests_per_minute", "" },
   { "Your rate limit is 60 queries per minute. Please upgrade", "credit_limit",
     KWP_MINUTE, 60, -1, -1, -1, "requests_per_minute", "" },
+  { "You have reached the rate limit specific to this model a/b.1-c. The maximum rate limit "
+    "for this model is 9.0 queries per minute. This limit differs", "",
+    KWP_MINUTE, 9, -1, -1, -1, "requests_per_minute", "" },
+  { "Rate limit reached for m in organization org-1 on tokens per min. Limit: 10000 / min. "
+    "Current: 9873 / min. Please try again in 6ms.", "tokens", KWP_MINUTE, 10000, 9873, -1, 6,
+    "tokens_per_minute", "org-1" },
+  { "Rate limit exceeded: limit_rpd/a/b:free/0d6f. High demand for a/b:free - limited to 200 "
+    "requests per day. Please retry shortly.", "", KWP_DAY, 200, -1, -1, -1,
+    "requests_per_day", "" },
   { "Rate limit of 50 per 86400s exceeded for UserByModelByDay. Please wait 5631 seconds "
     "before retrying.", "", KWP_DAY, 50, -1, -1, 5631000, "requests_per_day", "" },
   { "Rate limit of 10 per 60s exceeded for UserByModelByMinute. Please wait 46 seconds before "

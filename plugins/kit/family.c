@@ -149,11 +149,11 @@ complete_by_headers (const struct kwp_answer *a, struct kwp_limit *l)
   if (l->window_ms > 0 || a->spent == 0)
     return;
   const struct kwp_row *row = &a->i->family->rows[a->spent - 1];
-  if (row->window_ms == 0 || (l->unit[0] != '\0' && !kwp_is (l->unit, row->unit)))
+  if (a->spent_window < 0 || (l->unit[0] != '\0' && !kwp_is (l->unit, row->unit)))
     return;
-  l->window_ms = row->window_ms; /* its numbers were reported with the row */
+  l->window_ms = a->spent_window; /* its numbers were reported with the row */
   kwp_copy (l->unit, sizeof l->unit, row->unit, strlen (row->unit));
-  kwp_dimension (l->dimension, sizeof l->dimension, row->unit, row->window_ms);
+  kwp_dimension (l->dimension, sizeof l->dimension, row->unit, l->window_ms);
   if (l->wait_ms < 0 && row->reset != NULL)
     l->wait_ms = kwp_wait (kwp_header (a, row->reset), a->resp->received_ms);
 }
@@ -221,12 +221,14 @@ report_row (struct kwp_answer *a, uint32_t n)
   if (limit < 0)
     return;
   left = kwp_count (kwp_header (a, row->remaining));
-  if (left == 0 && a->spent == 0)
-    a->spent = (int) n + 1;
   if (row->reset != NULL)       /* 0: full, or a date of 1970 that says so */
     full = kwp_wait (kwp_header (a, row->reset), a->resp->received_ms);
   if (window == 0)
     window = window_by_reset (limit, left, full);
+  if (left == 0 && a->spent == 0) {
+    a->spent = (int) n + 1;
+    a->spent_window = window;
+  }
   if (window < 0)
     return;
   struct kw_bucket b = new_bucket (a, row->unit, window);
@@ -249,9 +251,11 @@ static const struct kwp_rule common[] = {
   BILLING (KWP_CODE_HAS, "insufficient_quota"), BILLING (KWP_CODE_HAS, "insufficient_balance"),
   BILLING (KWP_CODE_HAS, "insufficient_credit"), BILLING (KWP_CODE_HAS, "insufficient_funds"),
   BILLING (KWP_CODE_HAS, "billing"), BILLING (KWP_CODE_HAS, "credit_balance"),
-  BILLING (KWP_CODE_HAS, "spend_limit"), BILLING (KWP_CODE_HAS, "payment_required"),
+  BILLING (KWP_CODE_HAS, "spend_limit"), BILLING (KWP_CODE_HAS, "spending"),
+  BILLING (KWP_CODE_HAS, "payment_required"),
   BILLING (KWP_CODE_HAS, "account_deactivated"), BILLING (KWP_CODE_HAS, "exceeded_current_quota"),
   BILLING_WORDS (KWP_STARTS, "You exceeded your current quota"),
+  BILLING_WORDS (KWP_STARTS, "Billing hard limit"),
   BILLING_WORDS (KWP_SAYS, "insufficient balance"),
   BILLING_WORDS (KWP_SAYS, "insufficient credit"),
   BILLING_WORDS (KWP_SAYS, "insufficient quota"),

@@ -102,7 +102,8 @@ struct kwp_answer {
   struct kw_verdict *v;
   int status;                   /* HTTP's, or where that is 200 or none the
                                    error's own; 0: not said               */
-  int spent;                    /* a row with nothing left, + 1           */
+  int spent;                    /* the first row with nothing left, + 1   */
+  int64_t spent_window;         /* its window; -1: not told               */
   struct kwp_error e;
 };
 

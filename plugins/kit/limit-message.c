@@ -258,8 +258,8 @@ number_before (const char *text, const char *end)
   }
   if (p == text || !kwp_is_digit (p[-1]) || *p != ' ')
     return -1;
-  while (p > text && (kwp_is_digit (p[-1]) || p[-1] == ','))
-    p--;
+  while (p > text && (kwp_is_digit (p[-1]) || p[-1] == ',' || p[-1] == '.'))
+    p--;                        /* "9.0 queries per minute" is 9 */
   return p == text || p[-1] == ' ' || p[-1] == '(' ? kwp_count (p) : -1;
 }
 
