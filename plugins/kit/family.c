@@ -458,6 +458,8 @@ kwp_classify (void *self, const struct kw_response *resp, struct kw_verdict *v)
       return KW_OK;
     }
     a.status = a.e.status;
+  } else if (a.status >= 500 && a.e.status >= 400 && a.e.status < 500) {
+    a.status = a.e.status;      /* a proxy's, around the provider's own */
   }
   set_reason (&a, is_word (a.e.code) ? a.e.code : is_word (a.e.type) ? a.e.type : "");
   if ((f->judge == NULL || !f->judge (&a))
