@@ -1,6 +1,7 @@
 #!/bin/sh
-# What is installed serves others: examples/chat.c and examples/provider-template
-# are built outside of the tree by pkg-config alone, and run.
+# What is installed serves others: examples/chat.c and the provider of
+# docs/writing-a-provider.md (tests/tutorial.sh) are built outside of the tree by
+# pkg-config alone, and run.
 #
 # In "make check": installs below a scratch folder by DESTDIR.  In "make
 # installcheck", which sets KW_INSTALLED: takes what is installed already.
@@ -187,34 +188,11 @@ if [ -f "$root$libdir/libkeywheel.a" ]; then
   GROQ_API_KEY=sk-one ./chat-static hi > out || die "the static chat failed"
 fi
 
-# ---- The provider's example -------------------------------------------------------
+# ---- A provider, written as the tutorial says --------------------------------------
 
-begin "examples/provider-template"
-cp -r "$src/examples/provider-template" "$tmp/template"
-chmod -R u+w,go-w "$tmp/template"
-cd "$tmp/template"
-"$make" CC="$cc" PKG_CONFIG="$PKG_CONFIG" > "$tmp/log" 2>&1 \
-  || { cat "$tmp/log"; die "its make failed"; }
-so=$(find . -name '*.so' | head -n 1)
-[ -n "$so" ] || die "its make made no .so"
-name=$(basename "$so" .so)
-folder=$(cd "$(dirname "$so")" && pwd)
-cat > keywheel.ini <<INI
-[keywheel]
-provider   = $name
-plugin_dir = $folder
-[provider $name]
-base_url = $base_url
-model    = llama-3.3-70b-versatile
-[key $name/one]
-env = TEMPLATE_KEY
-INI
-keywheel plugins -c keywheel.ini
-keywheel plugins -c keywheel.ini --json > plugins.json
-grep -q "\"$name\"" plugins.json || { cat plugins.json; die "it is not in the list of plugins"; }
-reply=$(TEMPLATE_KEY=sk-one keywheel chat -c keywheel.ini --no-stream "hello") \
-  || die "a chat through it failed"
-echo "reply: $reply"
-[ -n "$reply" ] || die "a chat through it printed nothing"
+begin "docs/writing-a-provider.md, typed"
+KW_INSTALLED_TREE=$root$prefix
+export KW_INSTALLED_TREE PKG_CONFIG
+KW_SRCDIR=$src sh "$src/tests/tutorial.sh" || die "the tutorial does not work"
 
 begin "done"
