@@ -61,6 +61,10 @@ while IFS= read -r f; do
       forbid "$f" '#.*include.*<curl/' "only the transport knows libcurl" < "$tmp/code" ;;
   esac
   case $f in
+    # What translates between formats reads JSON itself.
+    plugins/kit/chat*.[ch] | plugins/anthropic* | plugins/gemini*)
+      text "$f" | forbid "$f" '#.*include.*(<(curl|sodium|ini)|keywheel\.h|"(\.\./\.\./|core/))' \
+        "a provider needs keywheel/provider.h, json-c and the C library" ;;
     plugins/*)
       text "$f" | forbid "$f" '#.*include.*(<(json-c|curl|sodium|ini)|keywheel\.h|"(\.\./|core/))' \
         "a provider needs keywheel/provider.h and the C library" ;;
