@@ -35,11 +35,11 @@ need (const struct kwp_chat *c, const struct kwp_at *at, struct json_object *o,
 /* ---- Messages ------------------------------------------------------------ */
 
 /* What each role may have.  A participant's name is nowhere else to be said. */
-static const struct kwp_rule plain_rules[] = {
+static const struct kwp_field plain_rules[] = {
   { "role", "s", NULL }, { "content", "sa", NULL }, { "name", NULL, NULL },
   { NULL, NULL, NULL }
 };
-static const struct kwp_rule assistant_rules[] = {
+static const struct kwp_field assistant_rules[] = {
   { "role", "s", NULL }, { "content", "sa", NULL }, { "name", NULL, NULL },
   { "refusal", "s", NULL }, { "tool_calls", "a", NULL },
   { "annotations", NULL, "[]" }, /* as an answer has it, handed back */
@@ -47,7 +47,7 @@ static const struct kwp_rule assistant_rules[] = {
   { NULL, NULL, NULL }
 };
 /* The name repeats that of the call that tool_call_id belongs to. */
-static const struct kwp_rule tool_rules[] = {
+static const struct kwp_field tool_rules[] = {
   { "role", "s", NULL }, { "content", "sa", NULL }, { "tool_call_id", "s", NULL },
   { "name", "s", NULL },
   { NULL, NULL, NULL }
@@ -56,7 +56,7 @@ static const struct kwp_rule tool_rules[] = {
 static const struct {
   const char *name;
   enum kwp_role role;
-  const struct kwp_rule *rules;
+  const struct kwp_field *rules;
 } roles[] = {
   { "system", KWP_SYSTEM, plain_rules }, { "developer", KWP_SYSTEM, plain_rules },
   { "user", KWP_USER, plain_rules }, { "assistant", KWP_ASSISTANT, assistant_rules },
@@ -136,7 +136,7 @@ split_data_url (const char *s, size_t len, struct kwp_part *p)
 static int
 read_image (const struct kwp_chat *c, struct json_object *o, struct kwp_part *p)
 {
-  static const struct kwp_rule rules[] = {
+  static const struct kwp_field rules[] = {
     { "url", "s", NULL }, { "detail", "s", NULL }, { NULL, NULL, NULL }
   };
   const struct kwp_at at = { .up = &p->at, .name = "image_url" };
@@ -161,7 +161,7 @@ read_image (const struct kwp_chat *c, struct json_object *o, struct kwp_part *p)
 static int
 read_file (const struct kwp_chat *c, struct json_object *o, struct kwp_part *p)
 {
-  static const struct kwp_rule rules[] = {
+  static const struct kwp_field rules[] = {
     { "file_data", "s", NULL }, { "filename", "s", NULL },
     { "file_id", NULL, NULL },  /* of a file that another provider has */
     { NULL, NULL, NULL }
@@ -183,7 +183,7 @@ read_file (const struct kwp_chat *c, struct json_object *o, struct kwp_part *p)
 static int
 read_audio (const struct kwp_chat *c, struct json_object *o, struct kwp_part *p)
 {
-  static const struct kwp_rule rules[] = {
+  static const struct kwp_field rules[] = {
     { "data", "s", NULL }, { "format", "s", NULL }, { NULL, NULL, NULL }
   };
   const struct kwp_at at = { .up = &p->at, .name = "input_audio" };
@@ -209,7 +209,7 @@ static const struct part_type {
   const char *name;
   unsigned kind;
   int (*read) (const struct kwp_chat *, struct json_object *, struct kwp_part *);
-  struct kwp_rule rules[3];
+  struct kwp_field rules[3];
 } part_types[] = {
   { "text", KWP_TEXT, NULL,
     { { "type", "s", NULL }, { "text", "s", NULL }, { NULL, NULL, NULL } } },
@@ -265,8 +265,8 @@ kwp_chat_part (const struct kwp_chat *c, const struct kwp_message *m, size_t i,
 /* {"type": "function", "function": {...}}; *ret is what is in it. */
 static int
 read_function (const struct kwp_chat *c, const struct kwp_at *at, struct json_object *o,
-               const struct kwp_rule *rules, const struct kwp_rule *more,
-               const struct kwp_at *inner, const struct kwp_rule *inner_rules,
+               const struct kwp_field *rules, const struct kwp_field *more,
+               const struct kwp_at *inner, const struct kwp_field *inner_rules,
                struct json_object **ret)
 {
   struct json_object *type = kwp_member (o, "type");
@@ -288,12 +288,12 @@ int
 kwp_chat_call (const struct kwp_chat *c, const struct kwp_message *m, size_t i,
                struct kwp_tool_call *t)
 {
-  static const struct kwp_rule rules[] = {
+  static const struct kwp_field rules[] = {
     { "id", "s", NULL }, { "type", "s", NULL }, { "function", "o", NULL },
     { "index", "i", NULL },     /* as a stream's pieces have it, put together */
     { NULL, NULL, NULL }
   };
-  static const struct kwp_rule function_rules[] = {
+  static const struct kwp_field function_rules[] = {
     { "name", "s", NULL }, { "arguments", "s", NULL }, { NULL, NULL, NULL }
   };
   const struct kwp_at inner = { .up = &t->at, .name = "function" };
@@ -330,10 +330,10 @@ kwp_chat_tools (const struct kwp_chat *c)
 int
 kwp_chat_tool (const struct kwp_chat *c, size_t i, struct kwp_tool *t)
 {
-  static const struct kwp_rule rules[] = {
+  static const struct kwp_field rules[] = {
     { "type", "s", NULL }, { "function", "o", NULL }, { NULL, NULL, NULL }
   };
-  static const struct kwp_rule function_rules[] = {
+  static const struct kwp_field function_rules[] = {
     { "name", "s", NULL }, { "description", "s", NULL }, { "parameters", "o", NULL },
     { "strict", "b", NULL }, { NULL, NULL, NULL }
   };
@@ -358,10 +358,10 @@ int
 kwp_chat_tool_choice (const struct kwp_chat *c, enum kwp_choice *ret,
                       struct json_object **ret_name)
 {
-  static const struct kwp_rule rules[] = {
+  static const struct kwp_field rules[] = {
     { "type", "s", NULL }, { "function", "o", NULL }, { NULL, NULL, NULL }
   };
-  static const struct kwp_rule function_rules[] = {
+  static const struct kwp_field function_rules[] = {
     { "name", "s", NULL }, { NULL, NULL, NULL }
   };
   static const struct kwp_at at = { .name = "tool_choice" };

@@ -11,7 +11,7 @@
 
 /* Every member that the API's reference of 2026 has; another is refused even
  * with a value that looks harmless, since nobody knows what it changes. */
-static const struct kwp_rule request_rules[] = {
+static const struct kwp_field request_rules[] = {
   { "model", "s", NULL },
   { "messages", "a", NULL },
   { "audio", "o", NULL },
@@ -237,7 +237,7 @@ has_type (const char *types, struct json_object *value)
 }
 
 static int
-refuse_type (const struct kwp_chat *c, const struct kwp_at *at, const struct kwp_rule *r)
+refuse_type (const struct kwp_chat *c, const struct kwp_at *at, const struct kwp_field *r)
 {
   static const char *const names[] = {
     "sa", "a string or an array", "so", "a string or an object", "s", "a string",
@@ -252,8 +252,8 @@ refuse_type (const struct kwp_chat *c, const struct kwp_at *at, const struct kwp
   return kwp_wrong (c, at, r->name, what);
 }
 
-static const struct kwp_rule *
-find_rule (const struct kwp_rule *r, const char *name)
+static const struct kwp_field *
+find_field (const struct kwp_field *r, const char *name)
 {
   for (; r != NULL && r->name != NULL; r++)
     if (strcmp (r->name, name) == 0)
@@ -263,17 +263,17 @@ find_rule (const struct kwp_rule *r, const char *name)
 
 int
 kwp_check (const struct kwp_chat *c, const struct kwp_at *at, struct json_object *o,
-           const struct kwp_rule *rules, const struct kwp_rule *more)
+           const struct kwp_field *rules, const struct kwp_field *more)
 {
   if (!json_object_is_type (o, json_type_object))
     return kwp_wrong (c, at, NULL, "an object");
   json_object_object_foreach (o, name, value) {
-    const struct kwp_rule *r = find_rule (rules, name);
+    const struct kwp_field *r = find_field (rules, name);
 
     if (value == NULL)
       continue;
     if (r == NULL)
-      r = find_rule (more, name);
+      r = find_field (more, name);
     if (r == NULL)
       return kwp_cannot (c, at, name, value, "it is not known here");
     /* With no type it has no counterpart, and is known for its neutral values. */
@@ -309,8 +309,8 @@ check_request (const struct kwp_chat *c)
   if (rc != KW_OK)
     return rc;
   json_object_object_foreach (c->request, name, value) {
-    const struct kwp_rule *r = find_rule (request_rules, name);
-    if (value != NULL && r != NULL && find_rule (c->dialect->own, name) == NULL
+    const struct kwp_field *r = find_field (request_rules, name);
+    if (value != NULL && r != NULL && find_field (c->dialect->own, name) == NULL
         && !is_translated (c->dialect, name) && !says_nothing (r->neutral, value))
       return kwp_cannot (c, NULL, name, value, NULL);
   }
@@ -320,7 +320,7 @@ check_request (const struct kwp_chat *c)
 static int
 read_stream (struct kwp_chat *c)
 {
-  static const struct kwp_rule rules[] = {
+  static const struct kwp_field rules[] = {
     { "include_usage", "b", NULL }, { "include_obfuscation", NULL, "false" },
     { NULL, NULL, NULL }
   };
@@ -429,12 +429,12 @@ kwp_chat_stop (const struct kwp_chat *c, struct json_object **ret)
 int
 kwp_chat_format (const struct kwp_chat *c, enum kwp_format *ret, struct json_object **ret_schema)
 {
-  static const struct kwp_rule format_rules[] = {
+  static const struct kwp_field format_rules[] = {
     { "type", "s", NULL }, { "json_schema", "o", NULL }, { NULL, NULL, NULL }
   };
   /* The name labels the schema, and no answer repeats it; whether it is strict
    * or not, an answer that keeps to it is right. */
-  static const struct kwp_rule schema_rules[] = {
+  static const struct kwp_field schema_rules[] = {
     { "name", "s", NULL }, { "schema", "o", NULL }, { "strict", "b", NULL },
     { "description", NULL, "" }, { NULL, NULL, NULL }
   };

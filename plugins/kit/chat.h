@@ -27,7 +27,7 @@ struct kw_translation;
 /* A member that an object may have.  types: of s string, n number, i integer,
  * b boolean, a array, o object; neutral: values that say nothing, with '|'
  * between: "0", "false", "auto|default", "{}", "[]"; NULL: none. */
-struct kwp_rule {
+struct kwp_field {
   const char *name, *types, *neutral;
 };
 
@@ -40,10 +40,10 @@ struct kwp_dialect {
   const char *const *says;      /* members of the request that are translated,
                                    ended by NULL.  Always: model, messages,
                                    stream, stream_options                   */
-  const struct kwp_rule *own;   /* ...and those that Chat Completions does
+  const struct kwp_field *own;   /* ...and those that Chat Completions does
                                    not know; ended by a NULL name, or NULL  */
-  const struct kwp_rule *own_assistant; /* likewise, of assistant messages  */
-  const struct kwp_rule *own_calls;     /* likewise, of their tool_calls    */
+  const struct kwp_field *own_assistant; /* likewise, of assistant messages  */
+  const struct kwp_field *own_calls;     /* likewise, of their tool_calls    */
   unsigned user_parts, tool_parts; /* KWP_IMAGE | ...                       */
 };
 
@@ -79,8 +79,8 @@ struct json_object *kwp_said (const struct kwp_chat *, const char *name);
 /* Each member of the object against rules and more (either NULL, or ended by a
  * NULL name): known, of its type. */
 int kwp_check (const struct kwp_chat *, const struct kwp_at *,
-               struct json_object *, const struct kwp_rule *rules,
-               const struct kwp_rule *more);
+               struct json_object *, const struct kwp_field *rules,
+               const struct kwp_field *more);
 
 /* "AT.MEMBER VALUE cannot be said in API: WHY"; value and why may be NULL. */
 int kwp_cannot (const struct kwp_chat *, const struct kwp_at *,
