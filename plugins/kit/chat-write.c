@@ -66,9 +66,9 @@ kwp_put_ref (int *nomem, struct json_object *o, const char *name, struct json_ob
     kwp_put (nomem, o, name, json_object_get (value));
 }
 
-/* null, which json-c keeps as no value at all. */
-static void
-put_null (int *nomem, struct json_object *o, const char *name)
+/* json-c keeps null as no value at all. */
+void
+kwp_put_null (int *nomem, struct json_object *o, const char *name)
 {
   if (o == NULL || json_object_object_add (o, name, NULL) != 0)
     *nomem = 1;
@@ -137,11 +137,11 @@ kwp_choice (int *nomem, struct json_object *completion, int index, struct json_o
   chunk = kind != NULL && strcmp (json_object_get_string (kind), "chat.completion") != 0;
   kwp_put (nomem, c, "index", json_object_new_int (index));
   kwp_put (nomem, c, chunk ? "delta" : "message", said);
-  put_null (nomem, c, "logprobs");
+  kwp_put_null (nomem, c, "logprobs");
   if (finish != NULL)
     kwp_put_string (nomem, c, "finish_reason", finish);
   else
-    put_null (nomem, c, "finish_reason");
+    kwp_put_null (nomem, c, "finish_reason");
   kwp_append (nomem, choices, c);
 }
 

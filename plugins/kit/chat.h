@@ -178,6 +178,7 @@ void kwp_put (int *nomem, struct json_object *, const char *name,
 void kwp_append (int *nomem, struct json_object *, struct json_object *value);
 void kwp_put_string (int *nomem, struct json_object *, const char *name,
                      const char *value);
+void kwp_put_null (int *nomem, struct json_object *, const char *name);
 /* A further reference to value, or nothing if that is NULL. */
 void kwp_put_ref (int *nomem, struct json_object *, const char *name,
                   struct json_object *value);
