@@ -6,16 +6,29 @@
  * day, the UTC one, for all keys of an account together; resets are epoch
  * milliseconds in a copy of the headers inside the body.
  * https://openrouter.ai/docs/api-reference/limits */
+#include <stdio.h>
+
 #include "kit/family.h"
 
+/* Beside the message, or one level up where the error's members stand at the
+ * top; and each of them where something in between has wrapped the answer. */
 static int
-metadata (const struct kwp_answer *a, const char *in_error, const char *at_top, char *buf,
-          size_t size)
+metadata (const struct kwp_answer *a, const char *member, char *buf, size_t size)
 {
-  return kwp_json (a, in_error, buf, size) || kwp_json (a, at_top, buf, size);
+  static const char *const places[] = {
+    "/error/metadata/", "/metadata/", "/0/error/metadata/", "/0/metadata/",
+    "/error/message/error/metadata/", "/error/message/metadata/",
+  };
+  char pointer[96];
+
+  for (size_t i = 0; i < KWP_ARRAY_SIZE (places); i++) {
+    int n = snprintf (pointer, sizeof pointer, "%s%s", places[i], member);
+    if (n > 0 && (size_t) n < sizeof pointer && kwp_json (a, pointer, buf, size))
+      return 1;
+  }
+  return 0;
 }
-#define METADATA(a, member, buf) \
-  metadata (a, "/error/metadata/" member, "/metadata/" member, buf, sizeof buf)
+#define METADATA(a, member, buf) metadata (a, member, buf, sizeof buf)
 
 /* The platform's own limits; the copies in the body are there when the headers
  * are not, as in a stream. */
@@ -113,11 +126,14 @@ judge (struct kwp_answer *a)
 static int
 judge_with_account (struct kwp_answer *a)
 {
-  char user[64];
+  static const char *const places[] = {
+    "/user_id", "/error/user_id", "/0/user_id", "/error/message/user_id",
+  };
+  char user[64] = "";
 
-  if (kwp_json (a, "/user_id", user, sizeof user)
-      || kwp_json (a, "/error/user_id", user, sizeof user))
-    kwp_set_account (a, user);
+  for (size_t i = 0; i < KWP_ARRAY_SIZE (places) && user[0] == '\0'; i++)
+    if (kwp_json (a, places[i], user, sizeof user))
+      kwp_set_account (a, user);
   return judge (a);
 }
 
