@@ -2,12 +2,7 @@
 #ifndef GROQTEST_H
 #define GROQTEST_H
 
-#define KW_PROVIDER_API 1
-#include <keywheel/provider.h>
-#include <keywheel/keywheel.h>
-
-#include "instance.h"
-#include "kwtest.h"
+#include "answers.h"
 
 #define OK     KW_OUTCOME_OK
 #define DAILY  KW_OUTCOME_DAILY_LIMIT
@@ -16,6 +11,8 @@
 #define BILL   KW_OUTCOME_BILLING
 #define REQ    KW_OUTCOME_REQUEST
 #define TRANS  KW_OUTCOME_TRANSIENT
+
+extern struct judge groq;
 
 /* What the plugin made of the last answer. */
 extern struct kwi_judgement j;

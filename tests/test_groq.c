@@ -9,56 +9,31 @@
 
 #include "groqtest.h"
 
-#include "answer.h"
-#include "clock.h"
 #include "loader.h"
 #include "request.h"
 
 #define NOW INT64_C (1800000000000)
 #define DAY INT64_C (86400000)
 
-static struct kwi_plugin *plugin;
-static struct kw_instance *in;
+struct judge groq;
 struct kwi_judgement j;
 
 static void
 setup (void)
 {
-  static const struct kwi_instance_hooks hooks = { .clock = &kwi_clock_system };
-  struct kw_error err = KW_ERROR_INIT;
-  char file[1024];
-  int n = snprintf (file, sizeof file, "%s/plugins/.libs/groq.so", kwtest_builddir ());
-
-  ck_assert (n > 0 && (size_t) n < sizeof file);
-  ck_assert_msg (kwi_plugin_load (file, &plugin, &err) == 0, "%s", err.message);
-  ck_assert_msg (kwi_instance_new (plugin, "groq", &hooks, &in, &err) == 0, "%s",
-                 err.message);
+  judge_open (&groq, "groq");
 }
 
 static void
 teardown (void)
 {
-  kwi_instance_free (in);
-  kwi_plugin_unref (plugin);
+  judge_close (&groq);
 }
 
 void
 judge (int status, int in_stream, const char *headers, const char *body)
 {
-  struct kwi_answer a = { .status = status, .in_stream = in_stream, .received_ms = NOW };
-  const char *h = headers != NULL ? headers : "";
-
-  while (*h != '\0') {
-    size_t line = strcspn (h, "\n");
-    const char *colon = memchr (h, ':', line);
-    ck_assert (colon != NULL && colon + 2 <= h + line);
-    ck_assert_int_eq (kwi_answer_add_header (&a, h, (size_t) (colon - h), colon + 2,
-                                             (size_t) (h + line - colon - 2)), 0);
-    h += line + (h[line] == '\n');
-  }
-  ck_assert_int_eq (kwi_answer_add_body (&a, body, strlen (body)), 0);
-  kwi_instance_classify (in, &a, &j);
-  kwi_answer_clear (&a);
+  judge_answer (&groq, NOW, status, in_stream, headers, body, &j);
 }
 
 /* A 429 with that message, and with code and type as Groq sends them. */
@@ -351,7 +326,7 @@ START_TEST (a_request_is_the_callers_body_at_the_base_url)
   struct kw_error err = KW_ERROR_INIT;
   struct kw_request r = { 0 };
 
-  ck_assert_msg (kwi_instance_prepare (in, &call, &r, &err) == 0, "%s", err.message);
+  ck_assert_msg (kwi_instance_prepare (groq.in, &call, &r, &err) == 0, "%s", err.message);
   ck_assert_str_eq (r.method, "POST");
   ck_assert_str_eq (r.url, "http://127.0.0.1:9/v1/chat/completions");
   ck_assert_ptr_eq (r.body, body);      /* nothing was copied */
@@ -363,13 +338,13 @@ START_TEST (a_request_is_the_callers_body_at_the_base_url)
   ck_assert_str_eq (r.headers + strlen (r.headers) + 1, "Accept: text/event-stream");
 
   call.content_type = "a\r\nX-Smuggled: b";
-  ck_assert_int_ne (kwi_instance_prepare (in, &call, &r, &err), 0);
+  ck_assert_int_ne (kwi_instance_prepare (groq.in, &call, &r, &err), 0);
 
   char path[5000] = "/";
   memset (path + 1, 'x', sizeof path - 2);
   call.content_type = NULL;
   call.path = path;
-  ck_assert_int_ne (kwi_instance_prepare (in, &call, &r, &err), 0);
+  ck_assert_int_ne (kwi_instance_prepare (groq.in, &call, &r, &err), 0);
   ck_assert_msg (strstr (err.message, "4095 bytes") != NULL, "%s", err.message);
   kwi_request_clear (&r);
 }
@@ -377,7 +352,7 @@ END_TEST
 
 START_TEST (the_plugin_says_what_it_is)
 {
-  const struct kw_provider *p = kwi_plugin_provider (plugin);
+  const struct kw_provider *p = kwi_plugin_provider (groq.plugin);
 
   ck_assert_str_eq (p->name, "groq");
   ck_assert_str_eq (p->default_base_url, "https://api.groq.com/openai/v1");
