@@ -116,6 +116,8 @@ may_be_at_top (const struct reader *r)
   (void) text_at (r, "", "/type", buf, sizeof buf);
   if (kwp_is (buf, "error"))
     return 1;
+  if (kwp_starts_with (buf, "response.")) /* an event of the Responses API */
+    return 0;
   return (r->resp->in_stream || r->resp->http_status == 0)
          && !text_at (r, "", "/choices/0/index", buf, sizeof buf)
          && !text_at (r, "", "/usage/prompt_tokens", buf, sizeof buf);
