@@ -271,12 +271,14 @@ kit_load (const char *name)
   char file[1024];
   int n = snprintf (file, sizeof file, "%s/plugins/.libs/%s.so", kwtest_builddir (), name);
   kw_provider_entry_fn entry;
+  void *symbol;
 
   ck_assert (n > 0 && (size_t) n < sizeof file);
   kit_so = dlopen (file, RTLD_NOW | RTLD_LOCAL);
   ck_assert_msg (kit_so != NULL, "%s", dlerror ());
-  *(void **) &entry = dlsym (kit_so, KW_PROVIDER_ENTRY_NAME);
-  ck_assert_ptr_nonnull (entry);
+  symbol = dlsym (kit_so, KW_PROVIDER_ENTRY_NAME);
+  ck_assert_ptr_nonnull (symbol);
+  memcpy (&entry, &symbol, sizeof entry);
   kit_plugin = (const void *) entry (KW_PROVIDER_ABI_MAJOR << 16);
   ck_assert_int_eq (kit_plugin->create (&kit_host, &kit_in, &kit_self), KW_OK);
   kit_translate = kit_plugin->get_extension (kit_self, KW_EXT_TRANSLATE);

@@ -62,7 +62,7 @@ while IFS= read -r f; do
   esac
   case $f in
     # What translates between formats reads JSON itself.
-    plugins/kit/chat*.[ch] | plugins/anthropic* | plugins/gemini*)
+    plugins/kit/chat*.[ch] | plugins/anthropic/* | plugins/gemini/*)
       text "$f" | forbid "$f" '#.*include.*(<(curl|sodium|ini)|keywheel\.h|"(\.\./\.\./|core/))' \
         "a provider needs keywheel/provider.h, json-c and the C library" ;;
     plugins/*)

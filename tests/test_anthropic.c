@@ -1,0 +1,19 @@
+/* test_anthropic - the Anthropic plugin.  anthropic-requests.c and
+ * anthropic-refusals.c have what becomes of requests, anthropic-replies.c and
+ * anthropic-streams.c of answers, and anthropic-answers.c what answers mean. */
+#include "anthropictest.h"
+
+static Suite *
+anthropic_suite (void)
+{
+  Suite *s = suite_create ("anthropic");
+
+  add_request_tests (s);
+  add_refusal_tests (s);
+  add_reply_tests (s);
+  add_stream_tests (s);
+  add_answer_tests (s);
+  return s;
+}
+
+KW_MAIN (anthropic_suite)
