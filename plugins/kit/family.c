@@ -162,7 +162,10 @@ int
 kwp_judge_limit_of (struct kwp_answer *a, struct kwp_limit *l)
 {
   complete_by_headers (a, l);
-  kwp_set_account (a, l->account);
+  /* Good answers have the header, too, and OpenAI's names the account otherwise
+   * than the text: with both in turn a key would change hands at each answer. */
+  if (a->v->account[0] == '\0')
+    kwp_set_account (a, l->account);
   kwp_copy (a->v->model, sizeof a->v->model, l->model, strlen (l->model));
   if (l->dimension[0] != '\0')
     set_reason (a, l->dimension);
