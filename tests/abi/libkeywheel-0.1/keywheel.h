@@ -1,0 +1,381 @@
+/* keywheel/keywheel.h - the client API of libkeywheel.
+ *
+ * One chat request, many API keys, no interruption.  Full documentation:
+ * keywheel(3).  Compiles as C99 and later, and as C++11.
+ *
+ * Conventions
+ *   - Functions that can fail return 0 or a negative KW_ERR_* value; the text
+ *     goes into a kw_error that the caller gives (or NULL).
+ *   - What a function fills in through a pointer to a pointer is yours to
+ *     free with the matching _free; on failure it is left untouched.  What a
+ *     function returns as a pointer is borrowed from the handle it was asked
+ *     of, and lives as long as that handle.
+ *   - Durations are milliseconds; points in time are milliseconds of Unix time.
+ *   - A kw_client may be used by any number of threads at once, except for
+ *     kw_client_open, kw_client_close and kw_client_observe.  A kw_reply or a
+ *     kw_status_info belongs to one thread at a time.
+ *   - Strings are UTF-8 and NUL-terminated.  No secret is ever in one.
+ *   - The library writes nothing, exits never, installs no signal handler,
+ *     changes no environment variable and keeps no state between clients.
+ *
+ * A file that includes <keywheel/provider.h> as well (hardly any needs both)
+ * includes that one first and writes "struct kw_error": the other header has
+ * a helper function of that name.
+ */
+#ifndef KEYWHEEL_KEYWHEEL_H
+#define KEYWHEEL_KEYWHEEL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__) || defined(__clang__)
+#define KW_API __attribute__((__visibility__("default")))
+#else
+#define KW_API
+#endif
+
+/* ---- Errors ------------------------------------------------------------ */
+
+/* What a call ended with.  The number in brackets is the exit code of
+ * keywheel(1) for it. */
+enum {
+  KW_ERR_INTERNAL    = -20,     /* [1] a bug or a broken system           */
+  KW_ERR_MEMORY      = -21,     /* [1]                                    */
+  KW_ERR_USAGE       = -22,     /* [2] an argument is wrong               */
+  KW_ERR_SETTINGS    = -23,     /* [2] the configuration is wrong         */
+  KW_ERR_AUTH        = -24,     /* [3] a key is invalid or not allowed    */
+  KW_ERR_EXHAUSTED   = -25,     /* [4] every key is exhausted             */
+  KW_ERR_SWITCHES    = -26,     /* [4] max_switches reached               */
+  KW_ERR_BILLING     = -27,     /* [4] credit used up, on_billing = fail  */
+  KW_ERR_RATE_LIMIT  = -28,     /* [5] limited past deadline or retries   */
+  KW_ERR_REFUSED     = -29,     /* [6] the provider refused the request   */
+  KW_ERR_UNAVAILABLE = -30,     /* [7] provider or network, past retries  */
+  KW_ERR_TIMEOUT     = -31,     /* [7] the last attempt timed out         */
+  KW_ERR_DEADLINE    = -32,     /* [7] the deadline passed in an exchange */
+  KW_ERR_TOO_LARGE   = -33,     /* [7] the answer is over max_response    */
+  KW_ERR_CANCELLED   = -34      /* [130] kw_client_cancel                 */
+};
+
+/* What an answer meant; the verdicts of the table in keywheel(1). */
+enum {
+  KW_VERDICT_UNKNOWN     = 0,
+  KW_VERDICT_OK          = 1,
+  KW_VERDICT_DAILY_LIMIT = 2,
+  KW_VERDICT_RATE_LIMIT  = 3,
+  KW_VERDICT_AUTH        = 4,
+  KW_VERDICT_BILLING     = 5,
+  KW_VERDICT_REQUEST     = 6,
+  KW_VERDICT_TRANSIENT   = 7
+};
+
+/* Why an attempt went out on the key it went out on. */
+enum {
+  KW_WHY_FIRST  = 0,            /* the first in order that is available   */
+  KW_WHY_SWITCH = 1,            /* the one before was parked by its answer */
+  KW_WHY_RETRY  = 2,            /* same key again after a wait            */
+  KW_WHY_PROBE  = 3             /* its reset has passed; this one tries it */
+};
+
+#define KW_NAME_MAX 64          /* a key's or a provider's name, with NUL */
+
+/* One exchange with the provider. */
+typedef struct kw_attempt {
+  char     key[KW_NAME_MAX];    /* the key's name, never its secret       */
+  char     reason[64];          /* the provider's token: "tokens_per_day" */
+  int32_t  verdict;             /* KW_VERDICT_*                           */
+  int32_t  why;                 /* KW_WHY_*                               */
+  int32_t  http_status;         /* 0: no HTTP answer came                 */
+  int32_t  _reserved;
+  int64_t  took_ms;             /* from sending to the verdict            */
+  int64_t  stated_wait_ms;      /* what the provider said; -1: nothing    */
+  int64_t  waited_ms;           /* what was waited after it, on this key  */
+} kw_attempt;
+
+#define KW_ERROR_ATTEMPTS 32
+
+/* Filled in by a call that failed; needs no freeing.  Start it as
+ * KW_ERROR_INIT.  message is one line for a person, and tells what was tried. */
+struct kw_error {
+  size_t   struct_size;
+  int      code;                /* KW_ERR_*, 0: no error                  */
+  int      http_status;         /* of the last answer, 0: none            */
+  int64_t  retry_at_ms;         /* when it is worth trying again; 0: not known */
+  int32_t  attempts;            /* exchanges made; may exceed the array   */
+  int32_t  switches;
+  int64_t  waited_ms;
+  char     message[1024];
+  kw_attempt attempt[KW_ERROR_ATTEMPTS];  /* the first ones               */
+};
+
+#ifndef KEYWHEEL_PROVIDER_H
+typedef struct kw_error kw_error;
+#endif
+
+#if defined(__cplusplus)
+#define KW_ERROR_INIT { sizeof (struct kw_error) }
+#else
+#define KW_ERROR_INIT { .struct_size = sizeof (struct kw_error) }
+#endif
+
+/* "exhausted": a short word for a KW_ERR_* code, for logs and metrics. */
+KW_API const char *kw_error_name (int code);
+/* The exit code that keywheel(1) gives for a KW_ERR_* code; 0 for 0. */
+KW_API int kw_error_exit_code (int code);
+/* "DAILY_LIMIT". */
+KW_API const char *kw_verdict_name (int verdict);
+/* The library's version, "0.1.0". */
+KW_API const char *kw_version (void);
+
+/* ---- The client -------------------------------------------------------- */
+
+typedef struct kw_client kw_client;
+
+/* Reads the configuration (NULL: the search order of keywheel.ini(5)), loads
+ * the plugins it names, reads the keys.  NULL on failure, with KW_ERR_SETTINGS
+ * and the file, the line and what is allowed in err. */
+KW_API kw_client *kw_client_open (const char *ini_path, struct kw_error *err);
+
+/* No call may be in progress.  Wipes the keys.  NULL is fine. */
+KW_API void kw_client_close (kw_client *);
+
+/* Ends every call in progress, and every later one, with KW_ERR_CANCELLED, at
+ * once.  Async-signal-safe: made for a SIGINT handler. */
+KW_API void kw_client_cancel (kw_client *);
+
+/* What was odd but not wrong in the configuration ("key 2 of ... is empty"):
+ * the i-th warning, or NULL past the last. */
+KW_API const char *kw_client_warning (const kw_client *, size_t i);
+/* The name of the i-th provider section, the default one first; NULL past
+ * the last. */
+KW_API const char *kw_client_provider (const kw_client *, size_t i);
+/* The configuration file in force; NULL: none, the environment alone. */
+KW_API const char *kw_client_config_path (const kw_client *);
+/* log_level: 0 error, 1 warn, 2 info, 3 debug. */
+KW_API int kw_client_log_level (const kw_client *);
+
+/* ---- Requests ---------------------------------------------------------- */
+
+typedef struct kw_message {
+  const char *role;             /* "system", "user", "assistant"          */
+  const char *content;
+} kw_message;
+
+/* What to ask.  Start it as KW_REQUEST_INIT; zero means the default.  Either
+ * prompt, or messages, or body.  All pointers are borrowed for the call. */
+typedef struct kw_client_request {
+  size_t struct_size;
+  const char *provider;         /* a section's name; NULL: the default    */
+  const char *model;            /* NULL: the body's, else the configured;
+                                   the body's own must be the same        */
+  const char *system;           /* put before prompt or messages          */
+  const char *prompt;
+  const kw_message *messages;
+  size_t n_messages;
+  const void *body;             /* a complete JSON body, sent unchanged   */
+  size_t body_len;
+  const char *path;             /* NULL: "/chat/completions"              */
+  int stream;                   /* 1: ask for a stream (prompt, messages);
+                                   a body says so itself                  */
+  int _reserved;
+  int64_t deadline_ms;          /* over the whole call; 0: configured     */
+
+  /* Called on the calling thread, no lock held, as bytes arrive.  Before the
+   * first content of a stream, and before the verdict on anything else,
+   * nothing is called, so a switch or a retry goes unseen.  Non-zero ends
+   * the call with KW_ERR_CANCELLED.
+   * on_data gets the body's bytes unchanged; on_text the text of the reply. */
+  int (*on_data) (void *user, const void *data, size_t len);
+  int (*on_text) (void *user, const char *text, size_t len);
+  void *user;
+} kw_request;
+
+#if defined(__cplusplus)
+#define KW_REQUEST_INIT { sizeof (kw_request) }
+#else
+#define KW_REQUEST_INIT { .struct_size = sizeof (kw_request) }
+#endif
+
+typedef struct kw_reply kw_reply;
+
+/* Sends a request and waits for the answer: switches keys, waits out limits,
+ * retries, within the configured bounds.  0: *ret_reply is yours.  Otherwise
+ * a KW_ERR_* code, *ret_reply is untouched.  A stream that breaks after its
+ * first content ends with KW_ERR_UNAVAILABLE, or with the deadline's or the
+ * cancel's own code: what came before has been handed over. */
+KW_API int kw_chat (kw_client *, const kw_request *, kw_reply **ret_reply,
+                    struct kw_error *err);
+KW_API void kw_reply_free (kw_reply *);
+
+/* The text of the first choice, "" if there is none; NULL if the answer is
+ * not a chat completion.  With a stream: what on_text was given is not kept,
+ * so "" . */
+KW_API const char *kw_reply_text (const kw_reply *);
+/* The answer's body, unchanged, NUL-terminated behind its length.  Empty when
+ * on_data or on_text took it from a stream. */
+KW_API const char *kw_reply_body (const kw_reply *, size_t *ret_len);
+KW_API int kw_reply_http_status (const kw_reply *);
+KW_API const char *kw_reply_content_type (const kw_reply *); /* "" if none */
+KW_API const char *kw_reply_provider (const kw_reply *);
+KW_API const char *kw_reply_model (const kw_reply *);   /* asked for       */
+KW_API const char *kw_reply_key (const kw_reply *);     /* the key's name  */
+/* What the provider says the request was charged; -1: it did not say. */
+KW_API int64_t kw_reply_input_tokens (const kw_reply *);
+KW_API int64_t kw_reply_output_tokens (const kw_reply *);
+/* The record: how it came about. */
+KW_API int kw_reply_switches (const kw_reply *);
+KW_API int64_t kw_reply_waited_ms (const kw_reply *);
+KW_API size_t kw_reply_attempts (const kw_reply *);
+KW_API const kw_attempt *kw_reply_attempt (const kw_reply *, size_t i);
+
+/* Tries one key once, by a request of one token unless its plugin knows a
+ * cheaper way; no switch, no retry.  0: it works.  Otherwise KW_ERR_* and why. */
+KW_API int kw_probe (kw_client *, const char *provider, const char *key_name,
+                     struct kw_error *err);
+
+/* ---- Status ------------------------------------------------------------ */
+
+typedef struct kw_limit_info {
+  const char *model;            /* "": every model                        */
+  const char *dimension;        /* "tokens_per_day"; "": not named        */
+  int64_t limit;                /* -1: not known; so are the next two     */
+  int64_t used;
+  int64_t requested;
+  int64_t until_ms;             /* Unix time; 0: no reset known           */
+  int64_t in_ms;                /* from now; -1: no reset known           */
+  int32_t verdict;              /* KW_VERDICT_* that parked it            */
+  int32_t account_wide;         /* 1: every key of the account            */
+} kw_limit_info;
+
+typedef struct kw_key_info {
+  size_t index;
+  const char *name;
+  const char *fingerprint;      /* 16 hexadecimal digits, a hash of the key */
+  const char *state;            /* "available", "exhausted", "limited",
+                                   "invalid", "probing"                   */
+  const char *account;          /* "": not learnt                         */
+  const char *source;           /* "GROQ_API_KEY in the environment"      */
+  const kw_limit_info *limits;
+  size_t n_limits;
+  uint64_t requests;            /* answered by this client on this key    */
+  uint64_t tokens;
+} kw_key_info;
+
+typedef struct kw_account_info {
+  const char *name;
+  const size_t *keys;           /* indexes into keys                      */
+  size_t n_keys;
+} kw_account_info;
+
+/* A snapshot; kw_status_free frees all of it. */
+typedef struct kw_status_info {
+  const char *provider;
+  const char *plugin;
+  const char *base_url;
+  const char *model;            /* the configured one                     */
+  size_t total_keys;
+  size_t available_keys;        /* for the configured model               */
+  size_t exhausted_keys;
+  size_t current_key_index;     /* where the next request would begin     */
+  int64_t now_ms;
+  int64_t next_ready_ms;        /* 0: none known; now_ms: at once         */
+  const kw_key_info *keys;
+  const kw_account_info *accounts; /* those with two keys or more         */
+  size_t n_accounts;
+} kw_status_info;
+
+/* provider NULL: the default one.  KW_ERR_USAGE: no such provider. */
+KW_API int kw_status (kw_client *, const char *provider, kw_status_info **);
+KW_API void kw_status_free (kw_status_info *);
+
+/* Forgets that a key is exhausted (NULL: all of the provider's), at once.
+ * KW_ERR_USAGE: no such provider or key. */
+KW_API int kw_reset (kw_client *, const char *provider, const char *key_name);
+
+/* When a request for model (NULL: the configured one) will next find a key:
+ * *ret_ms is now or earlier if one is there, 0 if no time is known.  tokens is
+ * the request's size, 0 for any; with admission = stated, the only one in this
+ * build, it makes no difference. */
+KW_API int kw_next_ready (kw_client *, const char *provider,
+                          const char *model, int64_t tokens, int64_t *ret_ms);
+
+/* ---- Events ------------------------------------------------------------ */
+
+enum {
+  KW_EVENT_ATTEMPT   = 1,       /* about to send on key                   */
+  KW_EVENT_VERDICT   = 2,       /* an answer was judged                   */
+  KW_EVENT_SWITCH    = 3,       /* from key to to_key                     */
+  KW_EVENT_WAIT      = 4,       /* wait_ms, then again on key             */
+  KW_EVENT_EXHAUSTED = 5,       /* key (or its account) was parked        */
+  KW_EVENT_REVIVED   = 6,       /* a parked key serves again              */
+  KW_EVENT_ACCOUNT   = 7,       /* key was learnt to belong to an account */
+  KW_EVENT_LOG       = 8        /* the core's or a plugin's; see level    */
+};
+
+/* All pointers are good for the callback only; those that do not apply are
+ * "". */
+typedef struct kw_event {
+  size_t   struct_size;
+  int32_t  type;                /* KW_EVENT_*                             */
+  int32_t  level;               /* 0 error, 1 warn, 2 info, 3 debug       */
+  uint64_t seq;                 /* counts up in the order in which things
+                                   were decided; unique in a client       */
+  uint64_t call;                /* which call, counted from 1; 0: none    */
+  int64_t  at_ms;
+  const char *provider;
+  const char *key;
+  const char *to_key;
+  const char *model;
+  const char *account;
+  const char *reason;
+  int32_t  verdict;
+  int32_t  why;                 /* KW_WHY_*, with _ATTEMPT                */
+  int32_t  http_status;
+  int32_t  attempt;             /* counted from 1 within the call         */
+  int64_t  wait_ms;
+  int64_t  until_ms;            /* with _EXHAUSTED; 0: no reset known     */
+  const char *message;          /* one line for a person                  */
+} kw_event;
+
+/* Before the first call; NULL ends it.  Called on whichever thread it
+ * happens on, no lock held; must not call kw_chat or kw_client_close. */
+KW_API void kw_client_observe (kw_client *,
+                               void (*observer) (void *user,
+                                                 const kw_event *),
+                               void *user);
+
+/* ---- Looking without calling ------------------------------------------- */
+
+/* Reads a configuration as kw_client_open would, and reports every mistake
+ * and every oddity, not only the first.  severity 0: an error, 1: a warning.
+ * Returns the number of errors, or a KW_ERR_* code if it could not look. */
+KW_API int kw_check (const char *ini_path,
+                     void (*report) (void *user, int severity,
+                                     const char *text),
+                     void *user);
+
+typedef struct kw_plugin_info {
+  const char *file;             /* the path tried                         */
+  const char *name;             /* "" if refused before it was known      */
+  const char *longname;
+  const char *version;
+  const char *description;
+  int abi_major, abi_minor;     /* -1: not known                          */
+  const char *refused;          /* NULL: fine; else why, in one line      */
+  const char *key_env;
+  const char *base_url;         /* the plugin's default                   */
+} kw_plugin_info;
+
+/* Every plugin in the folders that the configuration names, in the order in
+ * which they are searched.  A broken one is in the list with its reason. */
+KW_API int kw_plugins (const char *ini_path, kw_plugin_info **ret_list,
+                       size_t *ret_n, struct kw_error *err);
+KW_API void kw_plugins_free (kw_plugin_info *);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* KEYWHEEL_KEYWHEEL_H */
