@@ -18,6 +18,7 @@ struct odd {
   char pointer[64];
   struct kw_verdict verdict;
   struct kw_request *request;   /* "keeps": which nobody may            */
+  int64_t judged;
 };
 
 static int
@@ -257,6 +258,12 @@ odd_classify (void *self, const struct kw_response *resp,
     sized_buckets (o, resp, v);
   else if (is (o->judge, "interns"))
     interning (o, v);
+  else if (is (o->judge, "remembers")) {
+    v->input_tokens = o->judged++;
+    v->have |= KW_HAVE_USAGE;
+  }
+  else if (is (o->judge, "overreads"))
+    v->input_tokens = ((const char *) resp->body)[resp->body_len];
   else if (is (o->judge, "misuses"))
     misuse (o, v);
   else if (is (o->judge, "logs")) {
