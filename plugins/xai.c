@@ -13,6 +13,8 @@ static const struct kwp_row rows[] = {
 static const struct kwp_rule rules[] = {
   { KWP_STARTS, 0, "Incorrect API key", KW_OUTCOME_AUTH, KW_SCOPE_KEY, "invalid_api_key" },
   { KWP_CODE_HAS, 0, "unauthenticated", KW_OUTCOME_AUTH, KW_SCOPE_KEY, NULL },
+  /* "... doesn't have any credits yet", with the code "permission-denied". */
+  { KWP_SAYS, 0, "credits", KW_OUTCOME_BILLING, KW_SCOPE_ACCOUNT, "no_credits" },
 };
 
 static const struct kwp_family family = {
