@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "answers.h"
+#include "documented.h"
 #include "variants.h"
 
 static const struct {
@@ -171,6 +172,19 @@ START_TEST (a_providers_own_answers_are_judged_as_labelled)
 }
 END_TEST
 
+START_TEST (what_a_provider_documents_is_judged_so)
+{
+  const char *name = providers[_i].name;
+  struct judge g;
+  int wrong;
+
+  judge_open (&g, name);
+  wrong = documented_wrong (&g, name);
+  judge_close (&g);
+  ck_assert_msg (wrong == 0, "%s: %d documented answers are judged wrong", name, wrong);
+}
+END_TEST
+
 /* Whoever has no plugin gets this one: it need not know a provider's exceptions,
  * but the shapes that all have in common. */
 START_TEST (the_compatible_plugin_knows_the_common_shapes)
@@ -194,6 +208,7 @@ providers_suite (void)
 
   tcase_set_timeout (tc, 60);
   tcase_add_loop_test (tc, a_providers_own_answers_are_judged_as_labelled, 0, N_PROVIDERS);
+  tcase_add_loop_test (tc, what_a_provider_documents_is_judged_so, 0, N_PROVIDERS);
   tcase_add_test (tc, the_compatible_plugin_knows_the_common_shapes);
   suite_add_tcase (s, tc);
   return s;
