@@ -59,7 +59,10 @@ judge (struct kwp_answer *a)
   }
   if (says (a, "credit balance"))
     return kwp_verdict (a, KW_OUTCOME_BILLING, KW_SCOPE_ACCOUNT, "no_credit");
-  if (says (a, "organization has been disabled"))
+  if (says (a, "extra usage"))  /* of a subscription, beyond what it includes */
+    return kwp_verdict (a, KW_OUTCOME_BILLING, KW_SCOPE_ACCOUNT_MODEL, "extra_usage");
+  if ((a->status == 400 || a->status == 0) && says (a, "disabled")
+      && (says (a, "organization") || says (a, "account")))
     return kwp_verdict (a, KW_OUTCOME_BILLING, KW_SCOPE_ACCOUNT, "organization_disabled");
   if ((limit || a->status == 429) && says (a, "concurrent")) {
     kwp_set_wait (a, kwp_stated_wait (a));

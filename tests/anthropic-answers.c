@@ -143,6 +143,12 @@ static const struct {
     BILL, KW_SCOPE_KEY, "no_credit" },
   { 400, 0, ERROR ("invalid_request_error", "This organization has been disabled."),
     BILL, KW_SCOPE_KEY, "organization_disabled" },
+  { 400, 0, ERROR ("invalid_request_error", "Your account has been disabled after an automatic "
+                   "review."), BILL, KW_SCOPE_KEY, "organization_disabled" },
+  { 429, 0, ERROR ("rate_limit_error", "Extra usage is required for long context requests."),
+    BILL, KW_SCOPE_KEY_MODEL, "extra_usage" },
+  { 400, 0, ERROR ("invalid_request_error", "You\\u0027re out of extra usage. Add more at a/b and "
+                   "keep going."), BILL, KW_SCOPE_KEY_MODEL, "extra_usage" },
   { 400, 0, "{'error':{'message':'litellm.BadRequestError: AnthropicException - Your credit "
             "balance is too low to access the Anthropic API.','type':null,'code':'400'}}",
     BILL, KW_SCOPE_KEY, "no_credit" },
@@ -154,6 +160,8 @@ static const struct {
   /* Keys */
   { 401, 0, ERROR ("authentication_error", "invalid x-api-key"), AUTH, KW_SCOPE_KEY,
     "authentication_error" },
+  { 403, 0, ERROR ("permission_error", "OAuth authentication is currently disabled for this "
+                   "organization."), AUTH, KW_SCOPE_KEY, "permission_error" },
   { 403, 0, ERROR ("permission_error", "Your API key does not have permission to use the "
                    "specified resource."), AUTH, KW_SCOPE_KEY, "permission_error" },
   { 403, 0, "{'error':{'type':'forbidden','message':'Request not allowed'}}", AUTH,

@@ -107,6 +107,24 @@ START_TEST (an_answer_becomes_a_chat_completion)
 }
 END_TEST
 
+static void
+reply_any (const char *answer)
+{
+  char *got = kit_reply (answer, "");
+  struct json_object *o = got != NULL ? json_tokener_parse (got) : NULL;
+
+  kit_in.log[0] = '\0';
+  ck_assert_msg (got == NULL ? kit_in.error[0] != '\0' : o != NULL, "%s: %s", answer, got);
+  json_object_put (o);
+  free (got);
+}
+
+START_TEST (what_is_cut_or_changed_becomes_json_or_an_error)
+{
+  kit_mutate (cases[_i].answer, reply_any);
+}
+END_TEST
+
 START_TEST (a_block_that_has_no_place_is_told_of)
 {
   char *got = kit_reply (ANSWER ("{'type':'hologram'}," TEXT ("Hello"), "end_turn", COUNTS), "");
@@ -174,6 +192,7 @@ add_reply_tests (Suite *s)
 
   tcase_add_checked_fixture (tc, setup, kit_unload);
   tcase_add_loop_test (tc, an_answer_becomes_a_chat_completion, 0, N (cases));
+  tcase_add_loop_test (tc, what_is_cut_or_changed_becomes_json_or_an_error, 0, N (cases));
   tcase_add_test (tc, a_block_that_has_no_place_is_told_of);
   tcase_add_test (tc, what_a_string_holds_stays);
   tcase_add_loop_test (tc, nonsense_is_no_answer, 0, N (nonsense));

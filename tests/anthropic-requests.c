@@ -201,6 +201,22 @@ START_TEST (a_request_is_said_in_the_messages_api)
 }
 END_TEST
 
+static void
+prepare_any (const char *request)
+{
+  struct kw_request r;
+
+  if (kit_prepare (&r, "/chat/completions", request) != KW_OK)
+    ck_assert_msg (kit_in.error[0] != '\0', "refused without a word: %s", request);
+  kit_clear (&r);
+}
+
+START_TEST (what_is_cut_or_changed_is_translated_or_refused)
+{
+  kit_mutate (cases[_i].request, prepare_any);
+}
+END_TEST
+
 START_TEST (headers_name_the_version_and_the_key_is_the_hosts)
 {
   struct kw_request r;
@@ -292,6 +308,7 @@ add_request_tests (Suite *s)
 
   tcase_add_checked_fixture (tc, setup, kit_unload);
   tcase_add_loop_test (tc, a_request_is_said_in_the_messages_api, 0, N (cases));
+  tcase_add_loop_test (tc, what_is_cut_or_changed_is_translated_or_refused, 0, N (cases));
   tcase_add_test (tc, headers_name_the_version_and_the_key_is_the_hosts);
   tcase_add_test (tc, options_set_the_version_the_betas_and_the_tokens);
   tcase_add_test (tc, other_paths_go_out_as_they_are);

@@ -147,6 +147,34 @@ START_TEST (a_stream_becomes_chunks)
 }
 END_TEST
 
+/* The case and event that are changed. */
+static int at_case, at_event;
+
+static void
+stream_any (const char *event)
+{
+  const char *events[MOST];
+  int rc;
+  char *got;
+
+  if (strchr (event, ' ') == NULL)
+    return;                     /* no event at all, in the kit's form */
+  memcpy (events, cases[at_case].events, sizeof events);
+  events[at_event] = event;
+  got = kit_stream (events, cases[at_case].note, &rc);
+  kit_in.log[0] = '\0';
+  ck_assert_msg (rc == KW_OK || kit_in.error[0] != '\0', "%s: no word", event);
+  free (got);
+}
+
+START_TEST (what_is_cut_or_changed_ends_the_stream_at_worst)
+{
+  at_case = _i;
+  for (at_event = 0; cases[_i].events[at_event] != NULL; at_event++)
+    kit_mutate (cases[_i].events[at_event], stream_any);
+}
+END_TEST
+
 static const char *const nonsense[][3] = {
   { TEXT_DELTA ("before the start"), NULL },
   { STOP, NULL },
@@ -199,6 +227,7 @@ add_stream_tests (Suite *s)
 
   tcase_add_checked_fixture (tc, setup, kit_unload);
   tcase_add_loop_test (tc, a_stream_becomes_chunks, 0, N (cases));
+  tcase_add_loop_test (tc, what_is_cut_or_changed_ends_the_stream_at_worst, 0, N (cases));
   tcase_add_loop_test (tc, nonsense_in_a_stream_ends_it, 0, N (nonsense));
   tcase_add_test (tc, streams_at_the_same_time_do_not_meet);
   suite_add_tcase (s, tc);

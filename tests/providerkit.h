@@ -90,6 +90,28 @@ kit_equal (const char *name, const char *got, const char *want)
   return equal;
 }
 
+/* Calls f with every beginning of s, and with each of its bytes changed: what
+ * comes from outside may be anything.  KW_TEST_SCALE: every n-th alone. */
+static inline void
+kit_mutate (const char *s, void (*f) (const char *mutant))
+{
+  static const char others[] = "'{}[],:1nx\\ ";
+  const char *scale = getenv ("KW_TEST_SCALE");
+  size_t len = strlen (s), step = scale != NULL ? strtoul (scale, NULL, 10) : 1;
+  char *copy = strdup (s);
+
+  ck_assert_ptr_nonnull (copy);
+  for (size_t i = 0; i < len; i += step > 0 ? step : 1) {
+    char was = copy[i];
+    copy[i] = others[i % (sizeof others - 1)];
+    f (copy);
+    copy[i] = '\0';
+    f (copy);
+    copy[i] = was;
+  }
+  free (copy);
+}
+
 /* ---- The host ------------------------------------------------------------ */
 
 static inline void
