@@ -258,9 +258,9 @@ usage (const struct sim_request *r)
   return u;
 }
 
-/* Which key served, and the start of what was asked, cut between characters. */
-static char *
-reply_text (const struct sim_reply *reply)
+/* Cut between characters. */
+char *
+sim_reply_text (const struct sim_reply *reply)
 {
   char *s = NULL;
   const char *echo = reply->request->echo;
@@ -317,7 +317,7 @@ sim_chat_whole (struct sim_answer *a, const struct sim_reply *reply)
 {
   json_object *root = head (reply, "chat.completion");
   json_object *message = json_object_new_object ();
-  char *s = reply_text (reply);
+  char *s = sim_reply_text (reply);
 
   add (message, "role", text ("assistant"));
   add (message, "content", text (s != NULL ? s : ""));
@@ -386,7 +386,7 @@ void
 sim_chat_stream (struct sim_answer *a, const struct sim_reply *reply,
                  const struct sim_fault *error)
 {
-  char *s = reply_text (reply);
+  char *s = sim_reply_text (reply);
   json_object *first = chunk (reply, "assistant", "", NULL);
 
   a->shape = SIM_STREAM;

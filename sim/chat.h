@@ -36,6 +36,9 @@ struct sim_reply {
   int64_t created;
 };
 
+/* Which key served, and the start of what was asked; malloced, NULL: no memory. */
+char *sim_reply_text (const struct sim_reply *);
+
 void sim_chat_whole (struct sim_answer *, const struct sim_reply *);
 /* error, if not NULL, comes after so many pieces of the reply. */
 void sim_chat_stream (struct sim_answer *, const struct sim_reply *,

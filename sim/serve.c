@@ -1,6 +1,7 @@
 /* serve - how a request is decided: faults first, then the key, the body, the
  * model, the limits (see sim.h). */
 #include "chat.h"
+#include "dialect.h"
 #include "sim.h"
 
 #include <stdio.h>
@@ -11,46 +12,35 @@
 struct process {
   struct sim *sim;
   const struct sim_call *call;
+  struct sim_route route;
   enum sim_endpoint endpoint;
   const struct sim_key *key;    /* NULL: not known */
   struct sim_request request;
   struct sim_answer *answer;
   struct sim_answer problem;    /* what is wrong with the body */
   int has_problem;
+  int native;                   /* the answer is in its dialect already */
   struct sim_fault fault;       /* SIM_FAULT_NONE without one */
   int64_t n;
   int64_t requested;
 };
 
-static enum sim_endpoint
-find_endpoint (const char *method, const char *path)
-{
-  static const struct {
-    const char *method, *path;
-    enum sim_endpoint endpoint;
-  } known[] = {
-    { "POST", "/v1/chat/completions", SIM_CHAT },
-    { "POST", "/v1/embeddings", SIM_EMBEDDINGS },
-    { "GET", "/v1/models", SIM_MODELS },
-  };
-  if (strncmp (path, "/openai/", strlen ("/openai/")) == 0)
-    path += strlen ("/openai");
-  for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-    if (strcmp (method, known[i].method) == 0 && strcmp (path, known[i].path) == 0)
-      return known[i].endpoint;
-  return SIM_UNKNOWN;
-}
-
+/* Each API has its own place for the key. */
 static const struct sim_key *
-find_key (const struct sim *sim, const char *authorization)
+find_key (const struct sim *sim, const struct sim_call *call, enum sim_dialect dialect)
 {
   static const char scheme[] = "Bearer ";
-  if (authorization == NULL
-      || strncasecmp (authorization, scheme, strlen (scheme)) != 0)
+  const char *secret = call->authorization;
+
+  if (dialect != SIM_OPENAI) {
+    secret = dialect == SIM_ANTHROPIC ? call->x_api_key : call->x_goog_api_key;
+    return secret != NULL ? sim_options_key (&sim->options, secret) : NULL;
+  }
+  if (secret == NULL || strncasecmp (secret, scheme, strlen (scheme)) != 0)
     return NULL;
-  authorization += strlen (scheme);
-  authorization += strspn (authorization, " ");
-  return sim_options_key (&sim->options, authorization);
+  secret += strlen (scheme);
+  secret += strspn (secret, " ");
+  return sim_options_key (&sim->options, secret);
 }
 
 /* ---- refusals: each returns the log's verdict, or NULL if it has none -------- */
@@ -128,6 +118,31 @@ refuse_body (struct process *p)
   return "bad_request";
 }
 
+/* Buckets and, unless NULL, the refusal, in the dialect that was asked. */
+static void
+show_limits (struct process *p, struct sim_account *account, int64_t now,
+             const struct sim_refusal *refusal)
+{
+  const char *org = p->key->org;
+
+  if (p->route.dialect == SIM_ANTHROPIC)
+    sim_anthropic_buckets (p->answer, account, now, org);
+  else if (p->route.dialect == SIM_OPENAI)
+    /* As Groq has it: the headers of what was found in order before this limit
+     * was reached, and all of them when the request is too large. */
+    sim_answer_buckets (p->answer, account, now, refusal == NULL || refusal->too_large
+                                                 || refusal->dim == SIM_TPD);
+  if (refusal == NULL)
+    return;
+  p->native = 1;
+  if (p->route.dialect == SIM_ANTHROPIC)
+    sim_anthropic_refusal (p->answer, refusal, org);
+  else if (p->route.dialect == SIM_GEMINI)
+    sim_gemini_refusal (p->answer, refusal, p->request.model, org);
+  else
+    sim_answer_refusal (p->answer, refusal, p->request.model, org);
+}
+
 static const char *
 refuse_limits (struct process *p)
 {
@@ -156,15 +171,10 @@ refuse_limits (struct process *p)
     sim_answer_status (p->answer, 500, name, -1);
     return "no_memory";
   }
-  if (sim_account_admit (account, p->requested, now, &refusal)) {
-    sim_answer_buckets (p->answer, account, now, 1);
+  int admitted = sim_account_admit (account, p->requested, now, &refusal);
+  show_limits (p, account, now, admitted ? NULL : &refusal);
+  if (admitted)
     return NULL;
-  }
-  /* As Groq has it: the headers of what was found in order before this limit
-   * was reached, and all of them when the request is too large. */
-  sim_answer_buckets (p->answer, account, now,
-                      refusal.too_large || refusal.dim == SIM_TPD);
-  sim_answer_refusal (p->answer, &refusal, name, p->key->org);
   return refusal.too_large ? "too_large" : sim_dims[refusal.dim].name;
 }
 
@@ -317,15 +327,24 @@ reply (struct process *p, const char *request_id)
     .serial = p->n,
     .created = sim_unix_s (),
   };
+  static const struct {
+    void (*whole) (struct sim_answer *, const struct sim_reply *);
+    void (*stream) (struct sim_answer *, const struct sim_reply *,
+                    const struct sim_fault *error);
+  } chats[] = {
+    [SIM_OPENAI] = { sim_chat_whole, sim_chat_stream },
+    [SIM_ANTHROPIC] = { sim_anthropic_whole, sim_anthropic_stream },
+    [SIM_GEMINI] = { sim_gemini_whole, sim_gemini_stream },
+  };
   if (p->endpoint == SIM_MODELS)
     reply_models (p);
   else if (p->endpoint == SIM_EMBEDDINGS)
     sim_embeddings (p->answer, &r);
   else if (p->request.stream)
-    sim_chat_stream (p->answer, &r,
-                     p->fault.kind == SIM_FAULT_SSE_ERROR ? &p->fault : NULL);
+    chats[p->route.dialect].stream (p->answer, &r, p->fault.kind == SIM_FAULT_SSE_ERROR
+                                                   ? &p->fault : NULL);
   else
-    sim_chat_whole (p->answer, &r);
+    chats[p->route.dialect].whole (p->answer, &r);
 }
 
 void
@@ -335,19 +354,28 @@ sim_serve (struct sim *sim, const struct sim_call *call, struct sim_answer *answ
   char id[64];
 
   sim_answer_init (&p.problem);
-  p.endpoint = find_endpoint (call->method, call->path);
-  p.key = find_key (sim, call->authorization);
-  p.has_problem = sim_request_read (&p.request, p.endpoint, call->body, call->len,
-                                    sim->options.reply_tokens, &p.problem) != 0;
+  sim_route_find (call->method, call->path, &p.route);
+  p.endpoint = p.route.endpoint;
+  p.key = find_key (sim, call, p.route.dialect);
+  if (p.route.model[0] != '\0')
+    p.has_problem = sim_gemini_read (&p.request, &p.route, call->body, call->len,
+                                     sim->options.reply_tokens, &p.problem) != 0;
+  else
+    p.has_problem = sim_request_read (&p.request, p.endpoint, call->body, call->len,
+                                      sim->options.reply_tokens, &p.problem) != 0;
   p.requested = p.request.prompt_tokens + p.request.completion_tokens;
   int served = decide_and_log (&p);
   if (snprintf (id, sizeof id, "req_01%024llx", (long long) p.n) < 0)
     id[0] = '\0';
   if (served)
     reply (&p, id);
+  else if (!p.native)
+    sim_dialect_error (answer, p.route.dialect, id);
   spoil (&p);
-  sim_answer_header (answer, "x-request-id", "%s", id);
-  sim_answer_header (answer, "x-groq-region", "sim");
+  sim_answer_header (answer, p.route.dialect == SIM_ANTHROPIC ? "request-id" : "x-request-id",
+                     "%s", id);
+  if (p.route.dialect == SIM_OPENAI)
+    sim_answer_header (answer, "x-groq-region", "sim");
   sim_answer_header (answer, "cache-control",
                      "private, max-age=0, no-store, no-cache, must-revalidate");
   sim_answer_header (answer, "vary", "Origin");

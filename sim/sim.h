@@ -26,7 +26,8 @@ struct sim {
 struct sim_call {
   const char *method;
   const char *path;
-  const char *authorization;    /* NULL: no such header */
+  const char *authorization;    /* NULL: no such header; so the next two */
+  const char *x_api_key, *x_goog_api_key;
   const char *ms;               /* the query's "ms", or NULL */
   const char *body;             /* NULL: none, or too long to keep */
   size_t len;                   /* a NUL stands behind it          */
