@@ -64,12 +64,16 @@ kwi_call_judge (struct kwi_call *c)
   }
   kwi_instance_classify (c->provider->instance, &c->answer, j);
   if (s->is_stream) {
+    if (j->outcome == KW_OUTCOME_OK)
+      kwi_stream_finish (s);
     if (s->input_tokens >= 0 || s->output_tokens >= 0) {
       j->input_tokens = s->input_tokens;
       j->output_tokens = s->output_tokens;
     }
     if (j->outcome == KW_OUTCOME_OK && c->answer.net != KW_NET_OK)
       kwi_call_make_transient (j, "stream_broken");
+    else if (j->outcome == KW_OUTCOME_OK && s->untranslated)
+      kwi_call_make_transient (j, "not_translatable");
     else if (j->outcome == KW_OUTCOME_OK && s->n_events == 0)
       kwi_call_make_transient (j, "stream_empty");
     else if (j->outcome == KW_OUTCOME_OK && !s->ended)
@@ -79,5 +83,10 @@ kwi_call_judge (struct kwi_call *c)
     kwi_call_make_transient (j, "answer_cut_short");
   else if (j->outcome == KW_OUTCOME_OK && is_nonsense (c, &c->answer))
     kwi_call_make_transient (j, "not_json");
+  else if (j->outcome == KW_OUTCOME_OK && c->request.translated
+           && kwi_translate_reply (c->provider->instance, &c->request,
+                                   &c->answer,
+                                   c->provider->config->max_response) != 0)
+    kwi_call_make_transient (j, "not_translatable");
   redact (c, j);
 }

@@ -37,7 +37,7 @@ provider_name (const struct kwi_call *c)
   return c->provider->config->name;
 }
 
-/* What the provider, or the network, said last; no secret in it. */
+/* What the provider, the network or the plugin said last; no secret in it. */
 static void
 provider_text (struct kwi_call *c, char *buf, size_t size)
 {
@@ -51,7 +51,7 @@ provider_text (struct kwi_call *c, char *buf, size_t size)
     event.body = NULL;
     kwi_answer_clear (&event);
   }
-  else if (c->answer.net != KW_NET_OK)
+  else if (c->answer.net != KW_NET_OK || c->answer.net_text[0] != '\0')
     append (buf, size, "%s", c->answer.net_text);
   else if (c->answer.body_len > 0) {
     kwi_body_error_text (kwi_answer_json (&c->answer), buf, size);

@@ -53,6 +53,7 @@ kwi_call_begin (struct kwi_call *c, int64_t deadline_ms)
   c->hold.key = KWI_NO_KEY;
   c->id = atomic_fetch_add (&c->provider->client->calls, 1) + 1;
   c->sink.judgement = &c->judgement;
+  c->sink.request = &c->request;
   kwi_stream_reset (&c->sink);
   kwi_policy_begin (&c->policy, &c->state, deadline_ms, mono_now (c));
 }
@@ -414,6 +415,8 @@ kwi_call_answered (struct kwi_call *c)
   if (ended_outside (c))
     return;
   kwi_call_judge (c);
+  if (ended_outside (c))        /* as the judge translated its end */
+    return;
   record_and_report (c, &e);
   if (c->judgement.outcome != KW_OUTCOME_OK && c->sink.started)
     (void) give_up (c, KW_ERR_UNAVAILABLE);

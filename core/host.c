@@ -17,6 +17,7 @@
 #include "fallback.h"
 #include "host.h"
 #include "request.h"
+#include "translate.h"
 
 #ifdef KW_DEBUG
 #undef NDEBUG
@@ -54,6 +55,12 @@ void
 kwi_host_leave (struct kwi_frame *f)
 {
   current = f->outer;
+}
+
+const struct kwi_frame *
+kwi_host_current (void)
+{
+  return current;
 }
 
 /* ---- Texts --------------------------------------------------------------- */
@@ -304,11 +311,11 @@ service_request_secret_query (struct kw_request *r, const char *name)
 
 /* ---- The response reader ------------------------------------------------- */
 
+/* Is this the answer that the classify or reply which is going on was given? */
 static int
 may_read (const struct kw_response *resp)
 {
-  int ok = resp != NULL && current != NULL &&
-           current->phase == KWI_PHASE_CLASSIFY && current->response == resp;
+  int ok = resp != NULL && current != NULL && current->response == resp;
 
   MUST (ok);
   return ok;
@@ -339,10 +346,12 @@ service_response_bucket (const struct kw_response *resp,
   struct kwi_judgement *j;
   size_t size;
 
-  if (!may_read (resp) || bucket == NULL ||
-      bucket->struct_size < LEAST_BUCKET)
+  if (!may_read (resp))
     return KW_ERR;
   j = current->judgement;
+  MUST (j != NULL);             /* classify's alone */
+  if (j == NULL || bucket == NULL || bucket->struct_size < LEAST_BUCKET)
+    return KW_ERR;
   if (j->n_buckets >= KWI_MAX_BUCKETS)
     return KW_ERR_RANGE;
   size = bucket->struct_size;
@@ -358,8 +367,8 @@ service_response_bucket (const struct kw_response *resp,
 static const void *
 service_get_extension (const char *id)
 {
-  (void) id;                    /* none yet */
-  return NULL;
+  return id != NULL && strcmp (id, KW_EXT_TRANSLATE) == 0
+         ? kwi_translate_host () : NULL;
 }
 
 /* A plugin newer than this host that forgot KW_HAS finds NULL in the slots

@@ -13,8 +13,10 @@ struct kw_host;
 struct kw_provider;
 struct kw_request;
 struct kw_response;
+struct kw_translation;
 struct kwi_interned;
 struct kwi_line;
+struct kwi_translator;
 
 /* What a plugin sees as an opaque pointer. */
 struct kw_instance {
@@ -28,10 +30,13 @@ struct kw_instance {
   pthread_mutex_t interning;    /* for the two below                      */
   struct kwi_interned *interned;
   size_t interned_bytes;
+  struct kwi_translator *translator; /* set once, atomically              */
   int hot, in_setup;            /* KW_DEBUG: calls going on               */
 };
 
-enum kwi_phase { KWI_PHASE_SETUP = 0, KWI_PHASE_BUILD, KWI_PHASE_CLASSIFY };
+enum kwi_phase {
+  KWI_PHASE_SETUP = 0, KWI_PHASE_BUILD, KWI_PHASE_CLASSIFY, KWI_PHASE_TRANSLATE
+};
 
 /* One call into a plugin.  On the caller's stack; found by the services
  * through the thread, so that calls at the same time never mix their texts. */
@@ -39,11 +44,12 @@ struct kwi_frame {
   struct kwi_frame *outer;
   struct kw_instance *in;
   enum kwi_phase phase;
-  int _reserved;
+  int probe;                    /* BUILD: it is build_probe               */
   struct kw_request *request;   /* BUILD                                  */
-  const struct kw_response *response; /* CLASSIFY, and the next two       */
-  struct kwi_answer *answer;
-  struct kwi_judgement *judgement;
+  const struct kw_response *response; /* CLASSIFY, TRANSLATE of a whole one */
+  struct kwi_answer *answer;    /* likewise                               */
+  struct kwi_judgement *judgement; /* CLASSIFY                            */
+  struct kw_translation *translation; /* TRANSLATE: what may be output to */
   struct kwi_line *lines;       /* logged during the call, in order       */
   unsigned n_lines, n_dropped;
   char said[512];               /* host->error's text; "": none           */
@@ -54,6 +60,8 @@ void kwi_host_leave (struct kwi_frame *);
 /* Hands on what was logged during the call.  Behind kwi_host_leave, with every
  * lock of the call released: whoever hears of it may come back into the core. */
 void kwi_host_deliver (struct kwi_frame *);
+/* The call into a plugin that this thread is in, or NULL. */
+const struct kwi_frame *kwi_host_current (void);
 
 /* The one table, with 16 NULL slots behind it. */
 const struct kw_host *kwi_host_table (void);
@@ -63,5 +71,15 @@ void kwi_host_log (struct kw_instance *, uint32_t level, const char *fmt, ...)
   __attribute__ ((__format__ (__printf__, 3, 4)));
 
 void kwi_host_free_interned (struct kw_instance *);
+
+/* ---- instance.c, for translate.c ------------------------------------------ */
+
+/* Around a [hot] call: the locks of its thread_model, and its frame. */
+void kwi_instance_begin_hot (struct kw_instance *, struct kwi_frame *);
+void kwi_instance_end_hot (struct kw_instance *, struct kwi_frame *);
+/* Why a callback failed: its own words, or what stands in for them. */
+const char *kwi_instance_words (const struct kwi_frame *, int rc);
+/* The answer as a plugin sees it, as long as it does not change. */
+void kwi_instance_show (const struct kwi_answer *, struct kw_response *ret);
 
 #endif

@@ -1,8 +1,9 @@
 /* instance - a plugin at work for one [provider] section.
  *
- * Every call into a plugin goes through here: locked as its thread_model asks,
- * with a frame that the host's services find, and with its mistakes turned into
- * errors.  Knows what a callback may do, not what a provider is. */
+ * Every call into a plugin goes through here, or in translate.c through the
+ * locks that are here: as its thread_model asks, with a frame that the host's
+ * services find, and with its mistakes turned into errors.  Knows what a
+ * callback may do, not what a provider is. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@
 #include "instance.h"
 #include "loader.h"
 #include "request.h"
+#include "translate.h"
 
 #ifdef KW_DEBUG
 #undef NDEBUG
@@ -57,9 +59,9 @@ end_setup (struct kw_instance *in, struct kwi_frame *f)
   kwi_host_deliver (f);
 }
 
-/* [hot].  A model that this host does not know is served as the safest. */
-static void
-begin_hot (struct kw_instance *in, struct kwi_frame *f)
+/* A model that this host does not know is served as the safest. */
+void
+kwi_instance_begin_hot (struct kw_instance *in, struct kwi_frame *f)
 {
   pthread_rwlock_rdlock (&in->setup);
   switch (in->provider->thread_model) {
@@ -77,8 +79,8 @@ begin_hot (struct kw_instance *in, struct kwi_frame *f)
   kwi_host_enter (f);
 }
 
-static void
-end_hot (struct kw_instance *in, struct kwi_frame *f)
+void
+kwi_instance_end_hot (struct kw_instance *in, struct kwi_frame *f)
 {
   kwi_host_leave (f);
   (void) __atomic_sub_fetch (&in->hot, 1, __ATOMIC_RELAXED);
@@ -98,9 +100,8 @@ end_hot (struct kw_instance *in, struct kwi_frame *f)
 
 /* ---- Life ---------------------------------------------------------------- */
 
-/* For a callback that failed and gave host->error no text. */
-static const char *
-words (const struct kwi_frame *f, int rc)
+const char *
+kwi_instance_words (const struct kwi_frame *f, int rc)
 {
   if (f->said[0] != '\0')
     return f->said;
@@ -144,6 +145,7 @@ allocate (struct kwi_plugin *plugin, const char *section,
 static void
 release (struct kw_instance *in)
 {
+  kwi_translate_free (in);
   kwi_host_free_interned (in);
   pthread_mutex_destroy (&in->interning);
   pthread_mutex_destroy (&in->one);
@@ -169,7 +171,7 @@ kwi_instance_new (struct kwi_plugin *plugin, const char *section,
     (void) kwi_fail (err, rc == KW_ERR_NOMEM ? KW_ERR_MEMORY : KW_ERR_SETTINGS,
                      "[provider %s]: plugin \"%s\" (%s) cannot start: %s",
                      in->section, in->provider->name, kwi_plugin_file (plugin),
-                     words (&f, rc));
+                     kwi_instance_words (&f, rc));
     release (in);
     return rc == KW_ERR_NOMEM ? KW_ERR_MEMORY : KW_ERR_SETTINGS;
   }
@@ -222,7 +224,7 @@ kwi_instance_config (struct kw_instance *in, const char *key,
                      in->provider->name, f.said[0] != '\0' ? ": " : "", f.said);
   }
   return kwi_fail (err, KW_ERR_SETTINGS, "[provider %s] %s: %s", in->section,
-                   key, words (&f, rc));
+                   key, kwi_instance_words (&f, rc));
 }
 
 int
@@ -239,7 +241,7 @@ kwi_instance_config_complete (struct kw_instance *in, struct kw_error *err)
   if (rc == KW_OK)
     return 0;
   return kwi_fail (err, KW_ERR_SETTINGS, "[provider %s]: %s", in->section,
-                   words (&f, rc));
+                   kwi_instance_words (&f, rc));
 }
 
 /* ---- Requests ------------------------------------------------------------ */
@@ -311,17 +313,18 @@ judge_build (const struct kw_instance *in, const struct kwi_frame *f, int rc,
                      f->said, f->said[0] != '\0' ? ": " : "", r->problem);
   if (rc == KW_ERR_NOMEM || f->said[0] == '\0')
     return kwi_fail (err, KW_ERR_INTERNAL, "plugin \"%s\" cannot build the "
-                     "request: %s (code %d)", name, words (f, rc), rc);
+                     "request: %s (code %d)", name, kwi_instance_words (f, rc), rc);
   return kwi_fail (err, KW_ERR_REFUSED, "plugin \"%s\" cannot build the "
                    "request: %s", name, f->said);
 }
 
 static int
-build (struct kw_instance *in,
-       int (*callback) (void *, const struct kw_call *, struct kw_request *),
-       const struct kw_call *call, struct kw_request *r, struct kw_error *err)
+build (struct kw_instance *in, int probe, const struct kw_call *call,
+       struct kw_request *r, struct kw_error *err)
 {
-  struct kwi_frame f = { .in = in, .phase = KWI_PHASE_BUILD, .request = r };
+  struct kwi_frame f = {
+    .in = in, .phase = KWI_PHASE_BUILD, .probe = probe, .request = r
+  };
   struct kw_call shown = *call;
   void *secret;
   int rc;
@@ -335,9 +338,10 @@ build (struct kw_instance *in,
   shown.secret = secret;
   shown.secret_len = secret != NULL ? call->secret_len : 0;
 
-  begin_hot (in, &f);
-  rc = callback (in->self, &shown, r);
-  end_hot (in, &f);
+  kwi_instance_begin_hot (in, &f);
+  rc = probe ? in->provider->build_probe (in->self, &shown, r)
+             : in->provider->prepare (in->self, &shown, r);
+  kwi_instance_end_hot (in, &f);
 
   sodium_free (secret);         /* wipes it; NULL is fine */
   return judge_build (in, &f, rc, call, r, err);
@@ -347,7 +351,8 @@ int
 kwi_instance_prepare (struct kw_instance *in, const struct kw_call *call,
                       struct kw_request *r, struct kw_error *err)
 {
-  return build (in, in->provider->prepare, call, r, err);
+  kwi_translate_ask (in);       /* prepare may say that its answer wants it */
+  return build (in, 0, call, r, err);
 }
 
 int
@@ -357,20 +362,16 @@ kwi_instance_build_probe (struct kw_instance *in, const struct kw_call *call,
   if ((in->provider->caps & KW_CAP_PROBE) == 0)
     return kwi_fail (err, KW_ERR_USAGE, "plugin \"%s\" has no probe",
                      in->provider->name);
-  return build (in, in->provider->build_probe, call, r, err);
+  return build (in, 1, call, r, err);
 }
 
 /* ---- Answers ------------------------------------------------------------- */
 
 void
-kwi_instance_classify (struct kw_instance *in, struct kwi_answer *a,
-                       struct kwi_judgement *j)
+kwi_instance_show (const struct kwi_answer *a, struct kw_response *ret)
 {
-  /* A plugin newer than this host may fill in fields that are not there yet;
-   * they fall into the room behind. */
-  union { struct kw_verdict verdict; char room[512]; } v;
-  struct kw_response resp = {
-    .struct_size     = sizeof resp,
+  *ret = (struct kw_response) {
+    .struct_size     = sizeof *ret,
     .http_status     = a->status,
     .transport_error = a->net,
     .body_truncated  = a->too_large != 0,
@@ -379,6 +380,16 @@ kwi_instance_classify (struct kw_instance *in, struct kwi_answer *a,
     .body            = a->body != NULL ? a->body : "",
     .in_stream       = a->in_stream != 0
   };
+}
+
+void
+kwi_instance_classify (struct kw_instance *in, struct kwi_answer *a,
+                       struct kwi_judgement *j)
+{
+  /* A plugin newer than this host may fill in fields that are not there yet;
+   * they fall into the room behind. */
+  union { struct kw_verdict verdict; char room[512]; } v;
+  struct kw_response resp;
   struct kwi_frame f = {
     .in = in, .phase = KWI_PHASE_CLASSIFY, .response = &resp, .answer = a,
     .judgement = j
@@ -387,17 +398,18 @@ kwi_instance_classify (struct kw_instance *in, struct kwi_answer *a,
 
   memset (j, 0, sizeof *j);
   memset (&v, 0, sizeof v);
+  kwi_instance_show (a, &resp);
   v.verdict.struct_size = sizeof v.verdict;
 
-  begin_hot (in, &f);
+  kwi_instance_begin_hot (in, &f);
   rc = in->provider->classify (in->self, &resp, &v.verdict);
-  end_hot (in, &f);
+  kwi_instance_end_hot (in, &f);
 
   if (rc != KW_OK) {
     j->n_buckets = 0;           /* it lost its way; so may they have */
     kwi_host_log (in, KW_LOG_WARN, "plugin \"%s\" failed to judge an answer "
                   "(HTTP status %d, code %d): %s; the status decides",
-                  in->provider->name, (int) a->status, rc, words (&f, rc));
+                  in->provider->name, (int) a->status, rc, kwi_instance_words (&f, rc));
   }
   kwi_fallback_settle (rc == KW_OK ? &v.verdict : NULL, a, j);
 }

@@ -1,7 +1,7 @@
 /* instance - a plugin at work for one [provider] section: the host's side of
  * the ABI.  Serializes as thread_model asks, catches what a plugin gets
- * wrong, cleans what it says.  The only file besides loader that calls into
- * plugins. */
+ * wrong, cleans what it says.  Nobody besides it, translate and loader calls
+ * into plugins. */
 #ifndef KWI_INSTANCE_H
 #define KWI_INSTANCE_H
 

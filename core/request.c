@@ -4,6 +4,7 @@
  * may hold a line break, and one in a header is a header of somebody else's
  * choice.  Refusals are kept in words, for the plugin may not pass them on.
  * Knows no plugin and no secret: only where the secret shall go. */
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,6 +53,10 @@ kwi_request_reset (struct kw_request *r, const void *call_body,
   r->secret_header[0] = '\0';
   r->secret_prefix[0] = '\0';
   r->secret_query[0] = '\0';
+  r->translated = 0;
+  free (r->note);
+  r->note = NULL;
+  r->note_len = 0;
   r->problem[0] = '\0';
 }
 
@@ -61,6 +66,7 @@ kwi_request_clear (struct kw_request *r)
   free (r->url);
   free (r->headers);
   free (r->own_body);
+  free (r->note);
   memset (r, 0, sizeof *r);
 }
 
@@ -338,5 +344,32 @@ kwi_request_secret_query (struct kw_request *r, const char *name)
     return refuse (r, KW_ERR, "request_secret_query: the key goes into one "
                    "parameter at most");
   memcpy (r->secret_query, name, len + 1);
+  return KW_OK;
+}
+
+int
+kwi_request_translate (struct kw_request *r, const void *note, uint64_t len,
+                       const char *problem)
+{
+  void *copy = NULL;
+
+  if (problem[0] != '\0')
+    return refuse (r, KW_ERR_UNSUPPORTED, "the answer cannot be translated: %s",
+                   problem);
+  if (len > KW_TRANSLATE_NOTE_MAX)
+    return refuse (r, KW_ERR_RANGE, "translation: a note of %" PRIu64 " bytes; "
+                   "at most %d", len, KW_TRANSLATE_NOTE_MAX);
+  if (note == NULL && len > 0)
+    return refuse (r, KW_ERR, "translation: a length without a note");
+  if (note != NULL) {
+    copy = malloc ((size_t) len + 1);
+    if (copy == NULL)
+      return refuse (r, KW_ERR_NOMEM, "translation: no memory");
+    memcpy (copy, note, (size_t) len);
+  }
+  free (r->note);
+  r->note = copy;
+  r->note_len = (size_t) len;
+  r->translated = 1;
   return KW_OK;
 }

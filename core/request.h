@@ -21,6 +21,9 @@ struct kw_request {
   char secret_header[64];       /* header name; "": none                  */
   char secret_prefix[64];
   char secret_query[64];        /* query parameter; "": none              */
+  int translated;               /* its answer, by the plugin; see translate.h */
+  void *note;                   /* of the plugin's own, with it           */
+  size_t note_len;
   char problem[192];            /* why a service refused; "" if none did  */
 };
 
@@ -37,5 +40,10 @@ int kwi_request_body (struct kw_request *, const void *body, uint64_t len);
 int kwi_request_secret_header (struct kw_request *, const char *name,
                                const char *prefix);
 int kwi_request_secret_query (struct kw_request *, const char *name);
+
+/* As the service of struct kw_translate_host.  problem: why there is nobody
+ * who could do it; "": there is. */
+int kwi_request_translate (struct kw_request *, const void *note, uint64_t len,
+                           const char *problem);
 
 #endif

@@ -9,17 +9,20 @@
 #include <keywheel/provider.h>  /* KW_OUTCOME_*, KW_NET_* */
 
 #include "body.h"
+#include "request.h"
 #include "stream.h"
 
 void
 kwi_stream_reset (struct kwi_stream *s)
 {
   kwi_sse_reset (&s->sse);
+  kwi_translate_end (s->instance, &s->translation);
   free (s->error_text);
   s->error_text = NULL;
   s->answer = NULL;
   s->held_len = s->n_events = 0;
-  s->is_stream = s->is_chat = s->started = s->failed = s->stopped = 0;
+  s->is_stream = s->is_chat = s->started = s->failed = 0;
+  s->untranslated = s->stopped = 0;
   s->ended = 1;                 /* until it turns out to be a chat */
   s->input_tokens = s->output_tokens = -1;
 }
@@ -29,6 +32,7 @@ kwi_stream_clear (struct kwi_stream *s)
 {
   kwi_stream_reset (s);
   kwi_sse_clear (&s->sse);
+  kwi_translate_clear (s->instance, &s->translation);
   free (s->held);
   s->held = NULL;
   s->held_size = 0;
@@ -123,12 +127,14 @@ count_of (struct json_object *usage, const char *name)
                                                    : -1;
 }
 
-/* Counts that came before stand where this event names none. */
+/* Counts that came before stand where this event names none.  j: what classify
+ * says of it, or NULL. */
 static void
 note_usage (struct kwi_stream *s, const struct kwi_judgement *j,
             struct json_object *json)
 {
-  int64_t in = j->input_tokens, out = j->output_tokens;
+  int64_t in = j != NULL ? j->input_tokens : -1;
+  int64_t out = j != NULL ? j->output_tokens : -1;
   struct json_object *usage;
 
   if (in < 0 && out < 0 && json_object_is_type (json, json_type_object)
@@ -166,24 +172,14 @@ hand_on_text (struct kwi_stream *s, struct json_object *json)
     s->stopped = 1;
 }
 
+/* A chunk of the answer, as it came or as it was translated. */
 static int
-on_event (void *user, const char *name, const char *data, size_t len)
+take_chunk (struct kwi_stream *s, const char *data, int usage,
+            const struct kwi_judgement *j)
 {
-  struct kwi_stream *s = user;
-  struct kwi_judgement j;
   struct json_object *json;
-  int error = strcasecmp (name, "error") == 0 || mentions (data, "\"error\"");
-  int usage = mentions (data, "\"usage\"");
 
   s->n_events++;
-  if (error || usage)
-    judge_event (s, data, len, &j);
-  if (error && j.outcome != KW_OUTCOME_OK) {
-    *s->judgement = j;
-    s->failed = 1;
-    s->error_text = strdup (data);
-    return 1;
-  }
   note_end (s, data);
   /* Once it has begun, only who wants the text needs chunks taken apart. */
   if (s->on_text == NULL && (s->started || is_kept (s)) && !usage)
@@ -192,13 +188,43 @@ on_event (void *user, const char *name, const char *data, size_t len)
   if (json == NULL)
     return 0;                   /* "[DONE]", or nothing of ours */
   if (usage)
-    note_usage (s, &j, json);
+    note_usage (s, j, json);
   if (!is_kept (s))
     s->started |= kwi_body_chunk_has_content (json);
   if (s->on_text != NULL)
     hand_on_text (s, json);
   json_object_put (json);
   return s->stopped;
+}
+
+static int
+is_about_error (const char *name, const char *data)
+{
+  return strcasecmp (name, "error") == 0 || mentions (data, "\"error\"");
+}
+
+static int
+fail (struct kwi_stream *s, const struct kwi_judgement *j, const char *data)
+{
+  *s->judgement = *j;
+  s->failed = 1;
+  s->error_text = strdup (data);
+  return 1;
+}
+
+static int
+on_event (void *user, const char *name, const char *data, size_t len)
+{
+  struct kwi_stream *s = user;
+  struct kwi_judgement j;
+  int error = is_about_error (name, data);
+  int usage = mentions (data, "\"usage\"");
+
+  if (error || usage)
+    judge_event (s, data, len, &j);
+  if (error && j.outcome != KW_OUTCOME_OK)
+    return fail (s, &j, data);
+  return take_chunk (s, data, usage, usage ? &j : NULL);
 }
 
 static int
@@ -232,6 +258,91 @@ keep_whole (struct kwi_stream *s, struct kwi_answer *a, const void *data,
          ? 0 : give_up (a, KWI_SSE_NO_MEMORY);
 }
 
+/* Bytes whose events have been looked at; what came before them is held. */
+static int
+hand_on (struct kwi_stream *s, int was_started, const void *data, size_t len)
+{
+  if (!s->started || s->stopped)
+    return 0;
+  if (!was_started)
+    return flush (s);
+  if (s->on_data != NULL && s->on_data (s->user, data, len) != 0)
+    s->stopped = 1;
+  return s->stopped;
+}
+
+/* ---- A translation ------------------------------------------------------- */
+
+static int
+is_translated (const struct kwi_stream *s)
+{
+  return s->request != NULL && s->request->translated;
+}
+
+/* An event that the plugin put out: whole, and the only one in its bytes. */
+static int
+take_translated (struct kwi_stream *s, const char *event)
+{
+  const char *data = event + sizeof KWI_EVENT_PREFIX - 1;
+  int was_started = s->started, r;
+  size_t len = strlen (event);
+
+  r = was_started ? 0 : hold (s, event, len);
+  if (r != 0)
+    return give_up (s->answer, r);
+  r = take_chunk (s, data, mentions (data, "\"usage\""), NULL);
+  return hand_on (s, was_started, event, len) != 0 ? 1 : r;
+}
+
+/* data NULL: the last one. */
+static int
+translate (struct kwi_stream *s, const char *name, const char *data,
+           size_t len)
+{
+  struct kw_translation *t = &s->translation;
+  const char *event = NULL;
+
+  if (!t->begun) {
+    s->is_chat = 1;             /* there is no other that it could become */
+    s->ended = 0;
+  }
+  t->max = s->max_response;
+  if (kwi_translate_event (s->instance, s->request, s->answer, t, name, data,
+                           len) != 0) {
+    s->untranslated = 1;
+    return 1;
+  }
+  while ((event = kwi_translate_next (t, event)) != NULL)
+    if (take_translated (s, event) != 0)
+      return 1;
+  return 0;
+}
+
+static int
+on_foreign_event (void *user, const char *name, const char *data, size_t len)
+{
+  struct kwi_stream *s = user;
+  struct kwi_judgement j;
+
+  if (is_about_error (name, data)) {
+    judge_event (s, data, len, &j);
+    if (j.outcome != KW_OUTCOME_OK)
+      return fail (s, &j, data);
+  }
+  /* Behind "[DONE]" nothing could be put out. */
+  return s->translation.done ? 0 : translate (s, name, data, len);
+}
+
+void
+kwi_stream_finish (struct kwi_stream *s)
+{
+  if (s->translation.begun && !s->translation.done && !s->failed
+      && !s->untranslated && !s->stopped)
+    (void) translate (s, "", NULL, 0);
+}
+
+/* ---- The exchange -------------------------------------------------------- */
+
 int
 kwi_stream_sink (void *user, struct kwi_answer *a, const void *data,
                  size_t len)
@@ -245,19 +356,17 @@ kwi_stream_sink (void *user, struct kwi_answer *a, const void *data,
     return keep_whole (s, a, data, len);
   s->answer = a;
   s->sse.max = s->max_response > 0 ? (size_t) s->max_response : 0;
+  if (is_translated (s)) {
+    r = kwi_sse_feed (&s->sse, data, len, on_foreign_event, s);
+    return r < 0 ? give_up (a, r) : r;
+  }
   r = was_started ? 0 : hold (s, data, len);
   if (r != 0)
     return give_up (a, r);
   r = kwi_sse_feed (&s->sse, data, len, on_event, s);
   if (r < 0)
     r = give_up (a, r);
-  if (!s->started || s->stopped)
-    return r;
-  if (!was_started)
-    return flush (s) != 0 ? 1 : r;
-  if (s->on_data != NULL && s->on_data (s->user, data, len) != 0)
-    s->stopped = 1;
-  return s->stopped ? 1 : r;
+  return hand_on (s, was_started, data, len) != 0 ? 1 : r;
 }
 
 int

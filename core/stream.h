@@ -5,7 +5,11 @@
  *
  * An event that mentions an error or usage is shown to the plugin's classify,
  * in_stream set: providers put both in places of their own.  Of usage only the
- * token counts are taken, with the top-level member "usage" as the fallback. */
+ * token counts are taken, with the top-level member "usage" as the fallback.
+ *
+ * The answer to a translated request goes through its plugin first, event by
+ * event; what comes out is held, kept or handed on like a chunk that came so.
+ * Of the provider's own events only errors are shown to classify then. */
 #ifndef KWI_STREAM_H
 #define KWI_STREAM_H
 
@@ -15,18 +19,23 @@
 #include "answer.h"
 #include "instance.h"
 #include "sse.h"
+#include "translate.h"
+
+struct kw_request;
 
 struct kwi_stream {
   struct kw_instance *instance; /* judges error events                    */
   int (*on_data) (void *user, const void *data, size_t len);
   int (*on_text) (void *user, const char *text, size_t len);
   void *user;
+  const struct kw_request *request; /* what was sent; NULL: not translated */
   int64_t max_response;         /* bounds an event, and what is held back */
 
   struct kwi_sse sse;
+  struct kw_translation translation;
   char *held;                   /* bytes before the first content         */
   size_t held_len, held_size;
-  size_t n_events;
+  size_t n_events;              /* of a translation: those that came out  */
   int is_stream;                /* the answer is one                      */
   int is_chat;                  /* of Chat Completions chunks             */
   int started;                  /* content has been handed on             */
@@ -34,6 +43,8 @@ struct kwi_stream {
                                    streams of other shapes always are, as
                                    nobody knows how they end              */
   int failed;                   /* judgement has an error event's verdict */
+  int untranslated;             /* the plugin failed at an event; why, is
+                                   in the answer                          */
   int stopped;                  /* the caller's callback said stop        */
   struct kwi_judgement *judgement; /* where that goes                     */
   char *error_text;             /* the error event's data, for free()     */
@@ -48,8 +59,11 @@ void kwi_stream_clear (struct kwi_stream *);
 /* The transport's sink; user is the kwi_stream. */
 int kwi_stream_sink (void *user, struct kwi_answer *, const void *data,
                      size_t len);
-/* The exchange ended well: hands on what is still held, to the caller or as
- * the answer's body.  0, or non-zero if the caller's callback said stop. */
+/* The exchange ended well: a translation's last call.  Before the answer is
+ * judged, for it may be what ends the chat. */
+void kwi_stream_finish (struct kwi_stream *);
+/* It was served: hands on what is still held, to the caller or as the answer's
+ * body.  0, or non-zero if the caller's callback said stop. */
 int kwi_stream_end (struct kwi_stream *);
 
 #endif
