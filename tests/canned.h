@@ -1,5 +1,6 @@
-/* canned - a server for one exchange that answers with the bytes it was given,
- * whatever is asked; for heads and endings that no proper server writes. */
+/* canned - a server that answers with the bytes it was given, whatever is asked,
+ * each on a connection of its own; for heads and endings that no proper server
+ * writes. */
 #ifndef CANNED_H
 #define CANNED_H
 
@@ -17,31 +18,28 @@
 struct canned {
   int fd;
   int deaf;
-  const char *answer;
+  const char *answer[4];        /* to the first, the second, ...; NULL: no more */
   const char *forever;          /* then this, every 10 ms; or NULL */
+  int served;
   char url[64];
-  char seen[160 * 1024];        /* the request, NUL-terminated */
+  char seen[160 * 1024];        /* the last request, NUL-terminated */
   pthread_t thread;
 };
 
-static inline void *
-canned_serve (void *user)
+static inline void
+canned_exchange (struct canned *c, int fd, const char *answer)
 {
-  struct canned *c = user;
-  size_t len = 0, left = strlen (c->answer);
-  const char *p = c->answer;
-  int fd = accept (c->fd, NULL, NULL);
+  size_t len = 0, left = strlen (answer);
   ssize_t n;
 
-  if (fd < 0)
-    return NULL;
+  c->seen[0] = '\0';
   while (len < sizeof c->seen - 1 && strstr (c->seen, "\r\n\r\n") == NULL
          && (n = read (fd, c->seen + len, sizeof c->seen - 1 - len)) > 0) {
     len += (size_t) n;
     c->seen[len] = '\0';
   }
-  while (left > 0 && (n = send (fd, p, left, MSG_NOSIGNAL)) > 0) {
-    p += n;
+  while (left > 0 && (n = send (fd, answer, left, MSG_NOSIGNAL)) > 0) {
+    answer += n;
     left -= (size_t) n;
   }
   /* Every 10 ms, until the other side closes. */
@@ -49,7 +47,19 @@ canned_serve (void *user)
          && poll (&(struct pollfd) { .fd = fd, .events = POLLIN }, 1, 10) == 0
          && send (fd, c->forever, strlen (c->forever), MSG_NOSIGNAL) > 0)
     ;
-  (void) close (fd);
+}
+
+static inline void *
+canned_serve (void *user)
+{
+  struct canned *c = user;
+  int fd;
+
+  while (c->served < 4 && c->answer[c->served] != NULL
+         && (fd = accept (c->fd, NULL, NULL)) >= 0) {
+    canned_exchange (c, fd, c->answer[c->served++]);
+    (void) close (fd);
+  }
   return NULL;
 }
 
@@ -74,22 +84,31 @@ canned_listen (void)
   return c;
 }
 
-/* Both stay the caller's, until canned_stop. */
+/* The texts stay the caller's, until canned_stop. */
 static inline struct canned *
-canned_start_forever (const char *answer, const char *forever)
+canned_start_each (const char *first, const char *second, const char *third,
+                   const char *forever)
 {
   struct canned *c = canned_listen ();
 
-  c->answer = answer;
+  c->answer[0] = first;
+  c->answer[1] = second;
+  c->answer[2] = third;
   c->forever = forever;
   ck_assert_int_eq (pthread_create (&c->thread, NULL, canned_serve, c), 0);
   return c;
 }
 
 static inline struct canned *
+canned_start_forever (const char *answer, const char *forever)
+{
+  return canned_start_each (answer, NULL, NULL, forever);
+}
+
+static inline struct canned *
 canned_start (const char *answer)
 {
-  return canned_start_forever (answer, NULL);
+  return canned_start_each (answer, NULL, NULL, NULL);
 }
 
 /* One that is connected to and never says a word. */
@@ -108,10 +127,12 @@ canned_url (const struct canned *c)
   return c->url;
 }
 
-/* seen, if not NULL, gets what was asked. */
-static inline void
+/* seen, if not NULL, gets what was asked (last); returns how often it was. */
+static inline int
 canned_stop (struct canned *c, char *seen, size_t size)
 {
+  int served;
+
   (void) shutdown (c->fd, SHUT_RDWR);   /* ends an accept, too */
   if (!c->deaf)
     ck_assert_int_eq (pthread_join (c->thread, NULL), 0);
@@ -120,7 +141,9 @@ canned_stop (struct canned *c, char *seen, size_t size)
     memset (seen, 0, size);
     (void) memccpy (seen, c->seen, '\0', size - 1);
   }
+  served = c->served;
   free (c);
+  return served;
 }
 
 #endif

@@ -24,6 +24,7 @@
 static struct {
   struct simctl *sim;
   const char *url;              /* another server than sim, or NULL */
+  const char *plugin;           /* a test plugin, or NULL: groq */
   kw_client *client;
   char dir[64], ini[80];
   const char *vars[32];         /* name, value, ..., NULL */
@@ -137,7 +138,8 @@ kit_keys (const char *primary, const char *backups)
   kit.vars[3] = backups;
 }
 
-/* A client on [provider groq] with these further lines; NULL: kit.err. */
+/* A client on [provider groq], or on the test plugin's section, with these
+ * further lines; NULL: kit.err. */
 static inline kw_client *
 kit_try_open (const char *options)
 {
@@ -148,8 +150,9 @@ kit_try_open (const char *options)
                                           .wait = kit_wait };
   char plugin[PATH_MAX];
   FILE *f;
-  int n = snprintf (plugin, sizeof plugin, "%s/plugins/.libs/groq.so",
-                    kwtest_builddir ());
+  int n = snprintf (plugin, sizeof plugin, "%s/%splugins/.libs/%s.so",
+                    kwtest_builddir (), kit.plugin != NULL ? "tests/" : "",
+                    kit.plugin != NULL ? kit.plugin : "groq");
   char *real;
 
   ck_assert (n > 0 && (size_t) n < sizeof plugin);
@@ -157,8 +160,8 @@ kit_try_open (const char *options)
   ck_assert_msg (real != NULL, "no plugin %s", plugin);
   f = fopen (kit.ini, "w");
   ck_assert_ptr_nonnull (f);
-  n = fprintf (f, "[provider groq]\nplugin = %s\nbase_url = %s\nmodel = m\n%s\n",
-               real, kit.url != NULL ? kit.url
+  n = fprintf (f, "[provider %s]\nplugin = %s\nbase_url = %s\nmodel = m\n%s\n",
+               kit.plugin != NULL ? kit.plugin : "groq", real, kit.url != NULL ? kit.url
                      : kit.sim != NULL ? simctl_base_url (kit.sim)
                                        : "http://127.0.0.1:1/v1", options);
   ck_assert_int_gt (n, 0);
