@@ -187,7 +187,8 @@ typedef struct kw_client_request {
    * first content of a stream, and before the verdict on anything else,
    * nothing is called, so a switch or a retry goes unseen.  Non-zero ends
    * the call with KW_ERR_CANCELLED.
-   * on_data gets the body's bytes unchanged; on_text the text of the reply. */
+   * on_data gets the body's bytes unchanged; on_text the text of the reply.
+   * A provider of another format is translated first, both ways. */
   int (*on_data) (void *user, const void *data, size_t len);
   int (*on_text) (void *user, const char *text, size_t len);
   void *user;
@@ -214,8 +215,9 @@ KW_API void kw_reply_free (kw_reply *);
  * not a chat completion.  With a stream: what on_text was given is not kept,
  * so "" . */
 KW_API const char *kw_reply_text (const kw_reply *);
-/* The answer's body, unchanged, NUL-terminated behind its length.  Empty when
- * on_data or on_text took it from a stream. */
+/* The answer's body, unchanged or as its plugin translated it into Chat
+ * Completions, NUL-terminated behind its length.  Empty when on_data or
+ * on_text took it from a stream. */
 KW_API const char *kw_reply_body (const kw_reply *, size_t *ret_len);
 KW_API int kw_reply_http_status (const kw_reply *);
 KW_API const char *kw_reply_content_type (const kw_reply *); /* "" if none */
