@@ -157,9 +157,11 @@ while IFS= read -r block <&3; do
         *"plugins --check"*)
           if ! keywheel plugins --help | grep -q -e --check; then
             echo "XXX SKIPPED: this keywheel has no \"plugins --check\" XXX"
+            skipped=1
             continue
           fi ;;
       esac
+      skipped=0
       : > "$tmp/output"
       # shellcheck disable=SC1090  # it is what is tested
       . "$block" > "$tmp/output" 2>&1
@@ -169,7 +171,7 @@ while IFS= read -r block <&3; do
       esac
       n_commands=$((n_commands + 1)) ;;
     *.shown)
-      shown "$block" "$tmp/output" >&2
+      [ "$skipped" -eq 1 ] || shown "$block" "$tmp/output" >&2
       n_shown=$((n_shown + 1)) ;;
   esac
 done 3< "$tmp/list"
