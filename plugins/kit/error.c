@@ -27,6 +27,7 @@ text_at (const struct reader *r, const char *base, const char *member, char *buf
 
   if (n < 0 || (size_t) n >= sizeof pointer)
     return 0;
+  buf[0] = '\0';                /* the host leaves it alone where it does not fit */
   n = r->host->response_json (r->resp, pointer, buf, size);
   return n == KW_OK || n == KW_ERR_RANGE;
 }
