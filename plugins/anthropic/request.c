@@ -246,11 +246,12 @@ make_schema (struct job *j, struct json_object *parameters)
   schema = json_object_new_object ();
   kwp_put_string (&j->nomem, schema, "type", "object");
   if (parameters != NULL) {
-    json_object_object_foreach (parameters, name, value)
-      if (value != NULL)
-        kwp_put_ref (&j->nomem, schema, name, value);
-      else if (!kwp_is (name, "type"))
-        kwp_put_null (&j->nomem, schema, name);
+    struct json_object_iter it;
+    json_object_object_foreachC (parameters, it)
+      if (it.val != NULL)
+        kwp_put_ref (&j->nomem, schema, it.key, it.val);
+      else if (!kwp_is (it.key, "type"))
+        kwp_put_null (&j->nomem, schema, it.key);
   }
   return schema;
 }

@@ -267,7 +267,10 @@ kwp_check (const struct kwp_chat *c, const struct kwp_at *at, struct json_object
 {
   if (!json_object_is_type (o, json_type_object))
     return kwp_wrong (c, at, NULL, "an object");
-  json_object_object_foreach (o, name, value) {
+  struct json_object_iter it;
+  json_object_object_foreachC (o, it) {
+    const char *name = it.key;
+    struct json_object *value = it.val;
     const struct kwp_field *r = find_field (rules, name);
 
     if (value == NULL)
@@ -308,8 +311,12 @@ check_request (const struct kwp_chat *c)
 
   if (rc != KW_OK)
     return rc;
-  json_object_object_foreach (c->request, name, value) {
+  struct json_object_iter it;
+  json_object_object_foreachC (c->request, it) {
+    const char *name = it.key;
+    struct json_object *value = it.val;
     const struct kwp_field *r = find_field (request_rules, name);
+
     if (value != NULL && r != NULL && find_field (c->dialect->own, name) == NULL
         && !is_translated (c->dialect, name) && !says_nothing (r->neutral, value))
       return kwp_cannot (c, NULL, name, value, NULL);
