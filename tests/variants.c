@@ -54,6 +54,21 @@ other_number (const struct word *w, char *buf, size_t size)
   return 1;
 }
 
+/* "Please try again in 7m12s": a day's limit may state eight seconds. */
+static int
+other_wait (const struct word *w, char *buf, size_t size)
+{
+  size_t digits = strspn (w->s, "0123456789.");
+  int n;
+
+  if (strcmp (w->before, "in") != 0 || digits == 0 || digits >= w->len
+      || strchr ("hms", w->s[digits]) == NULL)
+    return 0;
+  n = snprintf (buf, size, "8.64s");
+  ck_assert (n > 0 && (size_t) n < size);
+  return 1;
+}
+
 static int
 other_model (const struct word *w, char *buf, size_t size)
 {
@@ -230,6 +245,7 @@ rewrite_body (const char *body, const struct rewrite *how)
     return rewrite_body (body, &how);                                   \
   }
 REWRITE (with_other_numbers, .map = other_number)
+REWRITE (with_another_wait, .map = other_wait)
 REWRITE (with_other_models, .map = other_model)
 REWRITE (with_other_accounts, .map = other_account)
 REWRITE (reordered, .reorder = 1)
@@ -317,9 +333,10 @@ with_other_words (const char *body, int status)
 static const struct {
   const char *name;
   char *(*body) (const char *body, int status); /* NULL: as it is */
-  int more_headers, other_case, in_stream, good_status, no_limits;
+  int more_headers, other_case, in_stream, good_status, no_limits, named_window;
 } kinds[] = {
   { .name = "other numbers", .body = with_other_numbers },
+  { .name = "another wait", .body = with_another_wait, .named_window = 1 },
   { .name = "other models", .body = with_other_models },
   { .name = "other accounts", .body = with_other_accounts },
   { .name = "members reordered", .body = reordered },
@@ -352,6 +369,11 @@ variant_make (int i, const struct answer *a, int status, struct variant *v)
     return 0;
   if ((kinds[i].other_case && a->headers[0] == '\0')
       || (kinds[i].no_limits && answer_is_limit (a)))
+    return 0;
+  /* Where no window is named, the wait is all there is to tell it. */
+  if (kinds[i].named_window && strcasestr (a->body, "per day") == NULL
+      && strcasestr (a->body, "per min") == NULL && strstr (a->body, "PerDay") == NULL
+      && strstr (a->body, "PerMinute") == NULL)
     return 0;
   if (kinds[i].good_status && (!answer_is_limit (a) || a->in_stream
                                || strncmp (a->body, "{\"error\"", 8) != 0))
