@@ -324,10 +324,15 @@ on_foreign_event (void *user, const char *name, const char *data, size_t len)
   struct kwi_stream *s = user;
   struct kwi_judgement j;
 
-  if (is_about_error (name, data)) {
+  int error = is_about_error (name, data);
+
+  /* "usage", "usageMetadata": counted whether or not the caller asked for a
+   * chunk with them. */
+  if (error || strstr (data, "\"usage") != NULL) {
     judge_event (s, data, len, &j);
-    if (j.outcome != KW_OUTCOME_OK)
+    if (error && j.outcome != KW_OUTCOME_OK)
       return fail (s, &j, data);
+    note_usage (s, &j, NULL);
   }
   /* Behind "[DONE]" nothing could be put out. */
   return s->translation.done ? 0 : translate (s, name, data, len);

@@ -9,7 +9,8 @@
  *
  * The answer to a translated request goes through its plugin first, event by
  * event; what comes out is held, kept or handed on like a chunk that came so.
- * Of the provider's own events only errors are shown to classify then. */
+ * Of the provider's own events those are shown to classify that speak of an
+ * error or of usage. */
 #ifndef KWI_STREAM_H
 #define KWI_STREAM_H
 

@@ -240,11 +240,13 @@ static struct json_object *
 make_schema (struct job *j, struct json_object *parameters)
 {
   struct json_object *schema;
+  struct json_object_iter m;
 
   if (kwp_member (parameters, "type") != NULL)
     return json_object_get (parameters);
   schema = json_object_new_object ();
   kwp_put_string (&j->nomem, schema, "type", "object");
+<<<<<<< HEAD
   if (parameters != NULL) {
     struct json_object_iter it;
     json_object_object_foreachC (parameters, it)
@@ -253,6 +255,15 @@ make_schema (struct job *j, struct json_object *parameters)
       else if (!kwp_is (it.key, "type"))
         kwp_put_null (&j->nomem, schema, it.key);
   }
+=======
+  if (parameters == NULL)
+    return schema;
+  json_object_object_foreachC (parameters, m)
+    if (m.val != NULL)
+      kwp_put_ref (&j->nomem, schema, m.key, m.val);
+    else if (!kwp_is (m.key, "type"))
+      kwp_put_null (&j->nomem, schema, m.key);
+>>>>>>> 6af0156 (The translating plugins build with clang, too)
   return schema;
 }
 

@@ -265,25 +265,32 @@ int
 kwp_check (const struct kwp_chat *c, const struct kwp_at *at, struct json_object *o,
            const struct kwp_field *rules, const struct kwp_field *more)
 {
+  struct json_object_iter m;
+
   if (!json_object_is_type (o, json_type_object))
     return kwp_wrong (c, at, NULL, "an object");
+<<<<<<< HEAD
   struct json_object_iter it;
   json_object_object_foreachC (o, it) {
     const char *name = it.key;
     struct json_object *value = it.val;
     const struct kwp_field *r = find_field (rules, name);
+=======
+  json_object_object_foreachC (o, m) {
+    const struct kwp_field *r = find_field (rules, m.key);
+>>>>>>> 6af0156 (The translating plugins build with clang, too)
 
-    if (value == NULL)
+    if (m.val == NULL)
       continue;
     if (r == NULL)
-      r = find_field (more, name);
+      r = find_field (more, m.key);
     if (r == NULL)
-      return kwp_cannot (c, at, name, value, "it is not known here");
+      return kwp_cannot (c, at, m.key, m.val, "it is not known here");
     /* With no type it has no counterpart, and is known for its neutral values. */
-    if (r->types != NULL && !has_type (r->types, value))
+    if (r->types != NULL && !has_type (r->types, m.val))
       return refuse_type (c, at, r);
-    if (r->types == NULL && !says_nothing (r->neutral, value))
-      return kwp_cannot (c, at, name, value, NULL);
+    if (r->types == NULL && !says_nothing (r->neutral, m.val))
+      return kwp_cannot (c, at, m.key, m.val, NULL);
   }
   return KW_OK;
 }
@@ -308,9 +315,11 @@ static int
 check_request (const struct kwp_chat *c)
 {
   int rc = kwp_check (c, NULL, c->request, request_rules, c->dialect->own);
+  struct json_object_iter m;
 
   if (rc != KW_OK)
     return rc;
+<<<<<<< HEAD
   struct json_object_iter it;
   json_object_object_foreachC (c->request, it) {
     const char *name = it.key;
@@ -320,6 +329,13 @@ check_request (const struct kwp_chat *c)
     if (value != NULL && r != NULL && find_field (c->dialect->own, name) == NULL
         && !is_translated (c->dialect, name) && !says_nothing (r->neutral, value))
       return kwp_cannot (c, NULL, name, value, NULL);
+=======
+  json_object_object_foreachC (c->request, m) {
+    const struct kwp_field *r = find_field (request_rules, m.key);
+    if (m.val != NULL && r != NULL && find_field (c->dialect->own, m.key) == NULL
+        && !is_translated (c->dialect, m.key) && !says_nothing (r->neutral, m.val))
+      return kwp_cannot (c, NULL, m.key, m.val, NULL);
+>>>>>>> 6af0156 (The translating plugins build with clang, too)
   }
   return KW_OK;
 }
