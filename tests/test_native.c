@@ -180,7 +180,8 @@ native_suite (void)
   tcase_add_loop_test (tc, a_minutes_limit_is_waited_out, 0, N_NATIVES);
   tcase_add_loop_test (tc, a_wrong_key_fails_at_once, 0, N_NATIVES);
   tcase_add_loop_test (tc, an_empty_purse_goes_to_the_next_key, 0, N_NATIVES);
-  tcase_add_loop_test (tc, a_stream_that_fails_before_its_content_is_sent_again_unseen, 0, N_NATIVES);
+  tcase_add_loop_test (tc, a_stream_that_fails_before_its_content_is_sent_again_unseen, 0,
+                       N_NATIVES);
   tcase_add_loop_test (tc, send_takes_and_gives_chat_completions, 0, N_NATIVES);
   tcase_add_loop_test (tc, a_streams_usage_is_counted_unasked, 0, N_NATIVES);
   tcase_add_loop_test (tc, what_cannot_be_said_is_refused_unsent, 0, N_NATIVES);

@@ -246,16 +246,6 @@ make_schema (struct job *j, struct json_object *parameters)
     return json_object_get (parameters);
   schema = json_object_new_object ();
   kwp_put_string (&j->nomem, schema, "type", "object");
-<<<<<<< HEAD
-  if (parameters != NULL) {
-    struct json_object_iter it;
-    json_object_object_foreachC (parameters, it)
-      if (it.val != NULL)
-        kwp_put_ref (&j->nomem, schema, it.key, it.val);
-      else if (!kwp_is (it.key, "type"))
-        kwp_put_null (&j->nomem, schema, it.key);
-  }
-=======
   if (parameters == NULL)
     return schema;
   json_object_object_foreachC (parameters, m)
@@ -263,7 +253,6 @@ make_schema (struct job *j, struct json_object *parameters)
       kwp_put_ref (&j->nomem, schema, m.key, m.val);
     else if (!kwp_is (m.key, "type"))
       kwp_put_null (&j->nomem, schema, m.key);
->>>>>>> 6af0156 (The translating plugins build with clang, too)
   return schema;
 }
 

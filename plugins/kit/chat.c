@@ -269,16 +269,8 @@ kwp_check (const struct kwp_chat *c, const struct kwp_at *at, struct json_object
 
   if (!json_object_is_type (o, json_type_object))
     return kwp_wrong (c, at, NULL, "an object");
-<<<<<<< HEAD
-  struct json_object_iter it;
-  json_object_object_foreachC (o, it) {
-    const char *name = it.key;
-    struct json_object *value = it.val;
-    const struct kwp_field *r = find_field (rules, name);
-=======
   json_object_object_foreachC (o, m) {
     const struct kwp_field *r = find_field (rules, m.key);
->>>>>>> 6af0156 (The translating plugins build with clang, too)
 
     if (m.val == NULL)
       continue;
@@ -319,23 +311,11 @@ check_request (const struct kwp_chat *c)
 
   if (rc != KW_OK)
     return rc;
-<<<<<<< HEAD
-  struct json_object_iter it;
-  json_object_object_foreachC (c->request, it) {
-    const char *name = it.key;
-    struct json_object *value = it.val;
-    const struct kwp_field *r = find_field (request_rules, name);
-
-    if (value != NULL && r != NULL && find_field (c->dialect->own, name) == NULL
-        && !is_translated (c->dialect, name) && !says_nothing (r->neutral, value))
-      return kwp_cannot (c, NULL, name, value, NULL);
-=======
   json_object_object_foreachC (c->request, m) {
     const struct kwp_field *r = find_field (request_rules, m.key);
     if (m.val != NULL && r != NULL && find_field (c->dialect->own, m.key) == NULL
         && !is_translated (c->dialect, m.key) && !says_nothing (r->neutral, m.val))
       return kwp_cannot (c, NULL, m.key, m.val, NULL);
->>>>>>> 6af0156 (The translating plugins build with clang, too)
   }
   return KW_OK;
 }
