@@ -41,7 +41,7 @@ void fuzz_done (struct fuzz_plugin *, struct kw_instance *);
 void fuzz_classify (struct fuzz_plugin *, struct kw_instance *,
                     struct kwi_answer *, struct kwi_judgement *ret);
 
-/* Each plugin's judgement of what the bytes say, twice. */
+/* Each plugin's judgement of what the bytes say, which is the same each time. */
 void fuzz_classify_input (const char *data, size_t size);
 
 #endif
