@@ -11,5 +11,6 @@ void add_refusal_tests (Suite *);
 void add_reply_tests (Suite *);
 void add_stream_tests (Suite *);
 void add_answer_tests (Suite *);
+void add_host_tests (Suite *);
 
 #endif

@@ -24,7 +24,8 @@
 static struct {
   struct simctl *sim;
   const char *url;              /* another server than sim, or NULL */
-  const char *plugin;           /* a test plugin, or NULL: groq */
+  const char *plugin;           /* a test plugin, or NULL: provider */
+  const char *provider;         /* a plugin, or NULL: groq */
   kw_client *client;
   char dir[64], ini[80];
   const char *vars[32];         /* name, value, ..., NULL */
@@ -138,7 +139,7 @@ kit_keys (const char *primary, const char *backups)
   kit.vars[3] = backups;
 }
 
-/* A client on [provider groq], or on the test plugin's section, with these
+/* A client on [provider groq], or on the other plugin's section, with these
  * further lines; NULL: kit.err. */
 static inline kw_client *
 kit_try_open (const char *options)
@@ -148,11 +149,12 @@ kit_try_open (const char *options)
                                           .wall_ms = kit_wall,
                                           .random = kit_random,
                                           .wait = kit_wait };
+  const char *name = kit.plugin != NULL ? kit.plugin
+                     : kit.provider != NULL ? kit.provider : "groq";
   char plugin[PATH_MAX];
   FILE *f;
   int n = snprintf (plugin, sizeof plugin, "%s/%splugins/.libs/%s.so",
-                    kwtest_builddir (), kit.plugin != NULL ? "tests/" : "",
-                    kit.plugin != NULL ? kit.plugin : "groq");
+                    kwtest_builddir (), kit.plugin != NULL ? "tests/" : "", name);
   char *real;
 
   ck_assert (n > 0 && (size_t) n < sizeof plugin);
@@ -161,7 +163,7 @@ kit_try_open (const char *options)
   f = fopen (kit.ini, "w");
   ck_assert_ptr_nonnull (f);
   n = fprintf (f, "[provider %s]\nplugin = %s\nbase_url = %s\nmodel = m\n%s\n",
-               kit.plugin != NULL ? kit.plugin : "groq", real, kit.url != NULL ? kit.url
+               name, real, kit.url != NULL ? kit.url
                      : kit.sim != NULL ? simctl_base_url (kit.sim)
                                        : "http://127.0.0.1:1/v1", options);
   ck_assert_int_gt (n, 0);

@@ -1,6 +1,7 @@
 /* test_anthropic - the Anthropic plugin.  anthropic-requests.c and
  * anthropic-refusals.c have what becomes of requests, anthropic-replies.c and
- * anthropic-streams.c of answers, and anthropic-answers.c what answers mean. */
+ * anthropic-streams.c of answers, anthropic-answers.c what answers mean, and
+ * anthropic-host.c goes through the core. */
 #include "anthropictest.h"
 
 static Suite *
@@ -13,6 +14,7 @@ anthropic_suite (void)
   add_reply_tests (s);
   add_stream_tests (s);
   add_answer_tests (s);
+  add_host_tests (s);
   return s;
 }
 
