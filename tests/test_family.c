@@ -218,7 +218,7 @@ static const struct {
     "out of credits\"}", BILL, KW_SCOPE_KEY, NULL },
   { "xai", 403, 0, "{\"code\":\"permission-denied\",\"error\":\"Your team 12ab34cd-1 has either "
     "used all available credits or reached its monthly spending limit.\"}", BILL,
-    KW_SCOPE_ACCOUNT, "no_credit" },
+    KW_SCOPE_ACCOUNT, "no_credits" },
   { "xai", 403, 0, "{\"code\":\"permission-denied\",\"error\":\"Access to the chat endpoint is "
     "denied.\"}", AUTH, KW_SCOPE_KEY, "permission-denied" },
   { "xai", 429, 0, "{\"error\":\"Too many requests for team 12ab34cd-1 and model m. Your team's "

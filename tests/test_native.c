@@ -95,7 +95,7 @@ END_TEST
 START_TEST (a_stream_that_fails_before_its_content_is_sent_again_unseen)
 {
   static const char *const faults[] = {
-    "sse-error,status=503,after=0,count=1", "sse-break=1,count=1", "truncate,count=1",
+    "sse-error=503,count=1", "sse-break=0,count=1", "sse-break=1,count=1",
   };
   for (size_t f = 0; f < sizeof faults / sizeof faults[0]; f++) {
     world (_i, "", faults[f]);
@@ -140,8 +140,7 @@ START_TEST (a_streams_usage_is_counted_unasked)
   world (_i, "", NULL);
   run ("chat", "--stream", "-v", "hello hello", NULL);
   ENDS_WITH (0);
-  SAYS ("charged");
-  SAYS (" + 32 tokens");
+  SAYS ("charged 3 + ");
 }
 END_TEST
 
