@@ -58,8 +58,9 @@ read_contents (struct sim_request *r, json_object *contents)
     if (role == NULL || strcmp (json_object_get_string (role), "user") == 0)
       r->echo = text;
   }
-  r->prompt_tokens = bytes / 4 < 1 ? 1 : bytes / 4 > SIM_REQUESTED_MAX / 2 ? SIM_REQUESTED_MAX / 2
-                                                                           : bytes / 4;
+  bytes = (bytes + 3) / 4;
+  r->prompt_tokens = bytes < 1 ? 1 : bytes > SIM_REQUESTED_MAX / 2 ? SIM_REQUESTED_MAX / 2
+                                                                   : bytes;
 }
 
 int
