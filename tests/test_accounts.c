@@ -46,6 +46,13 @@
   "would exceed the rate limit for your organization (" org ") of 20,000 input tokens per " \
   "minute.\"}}"
 
+#define GEMINI_OFF(project) \
+  ANSWER ("403 Forbidden", "", "{\"error\":{\"code\":403,\"message\":\"Gemini API has not been " \
+          "used in project before or it is disabled.\",\"status\":\"PERMISSION_DENIED\"," \
+          "\"details\":[{\"@type\":\"type.googleapis.com/google.rpc.ErrorInfo\",\"reason\":" \
+          "\"SERVICE_DISABLED\",\"domain\":\"googleapis.com\",\"metadata\":{\"consumer\":" \
+          "\"projects/" project "\"}}]}}")
+
 /* account NULL: a and b are not known to be one. */
 static const struct {
   const char *plugin, *a, *b, *account;
@@ -67,6 +74,8 @@ static const struct {
   { "xai", LIMIT ("", XAI_MINUTE (TEAM_1)), LIMIT ("", XAI_MINUTE (TEAM_2)), NULL },
   { "anthropic", CLAUDE_GOOD (TEAM_1), LIMIT ("", CLAUDE_MINUTE (TEAM_1)), TEAM_1 },
   { "anthropic", CLAUDE_GOOD (TEAM_1), CLAUDE_GOOD (TEAM_2), NULL },
+  { "gemini", GEMINI_OFF ("4711"), GEMINI_OFF ("4711"), "projects/4711" },
+  { "gemini", GEMINI_OFF ("4711"), GEMINI_OFF ("4712"), NULL },
   /* These name none: two keys are two allowances until an operator says more. */
   { "mistral", GOOD (""), GOOD (""), NULL },
 };

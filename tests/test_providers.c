@@ -150,8 +150,11 @@ put_row (const char *name, const struct score *s)
   FILE *f = open_table ("a");
 
   ck_assert_ptr_nonnull (f);
-  fprintf (f, "%-26s %7d %6d %10d %6d %9d %6d\n", name, s->answers, s->right, s->defensible,
-           s->answers - s->right - s->defensible, s->variants, s->variants_wrong);
+  fprintf (f, "%-26s %7d %6d %10d %6d", name, s->answers, s->right, s->defensible,
+           s->answers - s->right - s->defensible);
+  if (s->with_variants)
+    fprintf (f, " %9d %6d", s->variants, s->variants_wrong);
+  fputc ('\n', f);
   ck_assert_int_eq (fclose (f), 0);
 }
 
@@ -196,7 +199,7 @@ START_TEST (the_compatible_plugin_knows_the_common_shapes)
     (void) answers_each (providers[i].name, judge_one, &all);
   judge_close (&all.judge);
   put_row ("compatible, for all", &all);
-  ck_assert_int_ge ((all.right + all.defensible) * 100, all.answers * 85);
+  ck_assert_int_ge ((all.right + all.defensible) * 100, all.answers * 90);
 }
 END_TEST
 
