@@ -16,6 +16,8 @@ struct json_object;
 enum { CLI_OK = 0, CLI_INTERNAL = 1, CLI_USAGE = 2, CLI_UNAVAILABLE = 7,
        CLI_INTERRUPTED = 130 };
 
+#define CLI_MAX_SETTINGS 32
+
 struct cli_options {
   const char *config;           /* NULL: the search order                 */
   const char *provider;         /* NULL: the default one                  */
@@ -25,6 +27,15 @@ struct cli_options {
   int stream;                   /* 1, 0, or -1: by the look of stdout     */
   int json;
   int live;
+  const char *check;            /* --check: a plugin's file               */
+  const char *only;             /* --case                                 */
+  const char *save;
+  const char *seed;
+  const char *time_limit;       /* in ms                                  */
+  const char *memory_limit;     /* in MB                                  */
+  const char *settings[CLI_MAX_SETTINGS]; /* --set NAME=VALUE             */
+  size_t n_settings;            /* may be one more than there is room for */
+  int no_fork;
   int verbose;                  /* how many -v                            */
   int help;
   int version;
@@ -50,6 +61,7 @@ int cli_status (const struct cli_options *);
 int cli_reset (const struct cli_options *);
 int cli_check (const struct cli_options *);
 int cli_plugins (const struct cli_options *);
+int cli_plugins_check (const struct cli_options *);     /* --check      */
 
 /* ---- main.c: the process ------------------------------------------------ */
 

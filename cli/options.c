@@ -25,6 +25,14 @@ static const struct option_info {
   { 'P', "path",      "PATH",     "another endpoint, such as /embeddings" },
   { 'J', "json",      NULL,       "JSON instead of text" },
   { 'L', "live",      NULL,       "try each key once at its provider" },
+  { 'C', "check",     "FILE",     "does this plugin keep the rules of the ABI?" },
+  { 'A', "case",      "NAME",     "only one case of the check" },
+  { 'E', "seed",      "N",        "the random answers of an earlier check" },
+  { 'T', "set",       "NAME=VALUE", "an option of the plugin's own; once for each" },
+  { 'D', "save",      "DIR",      "write what broke it into files in there" },
+  { 'F', "no-fork",   NULL,       "in this process, for a debugger" },
+  { 'I', "time-limit", "MS",      "processor time of one case (2000)" },
+  { 'B', "memory-limit", "MB",    "what it may take (256)" },
   { 'v', "verbose",   NULL,       "tell each switch, wait and revival on stderr; "
                                   "twice: more" },
   { 'h', "help",      NULL,       "this text" },
@@ -61,9 +69,11 @@ const struct cli_command cli_commands[] = {
     "Tells every mistake, not only the first.  --live tries each key once (of all\n"
     "providers, or of the one of -p), and says which keys share an account.\n",
     cli_check },
-  { "plugins", "", "cJvhV",
+  { "plugins", "", "cJCAETDFIBvhV",
     "the plugins found, their version and ABI, or why one was refused",
-    "In the order in which they are searched.\n",
+    "In the order in which they are searched.  --check tries one instead, whose file\n"
+    "is named: on requests and on thousands of good and broken answers, in child\n"
+    "processes.  It ends with 0 if the plugin conforms, with 1 if it does not.\n",
     cli_plugins },
   { NULL, NULL, NULL, NULL, NULL, NULL }
 };
@@ -277,6 +287,18 @@ take (struct cli_options *o, int letter, const char *value)
   case 'N': o->stream = 0; break;
   case 'J': o->json = 1; break;
   case 'L': o->live = 1; break;
+  case 'C': o->check = value; break;
+  case 'A': o->only = value; break;
+  case 'E': o->seed = value; break;
+  case 'D': o->save = value; break;
+  case 'F': o->no_fork = 1; break;
+  case 'I': o->time_limit = value; break;
+  case 'B': o->memory_limit = value; break;
+  case 'T':
+    if (o->n_settings < CLI_MAX_SETTINGS)
+      o->settings[o->n_settings] = value;
+    o->n_settings++;            /* plugins-check.c tells of too many */
+    break;
   case 'v': o->verbose++; break;
   case 'h': o->help = 1; break;
   case 'V': o->version = 1; break;

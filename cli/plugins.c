@@ -126,8 +126,16 @@ cli_plugins (const struct cli_options *options)
   struct kw_error err = KW_ERROR_INIT;
   kw_plugin_info *list = NULL;
   size_t n = 0;
-  int r = kw_plugins (options->config, &list, &n, &err);
+  int r;
 
+  if (options->check != NULL)
+    return cli_plugins_check (options);
+  if (options->only != NULL || options->seed != NULL || options->save != NULL
+      || options->no_fork || options->n_settings > 0 || options->time_limit != NULL
+      || options->memory_limit != NULL)
+    return cli_usage ("plugins", "--case, --seed, --set, --save, --no-fork and the "
+                      "limits go with --check FILE");
+  r = kw_plugins (options->config, &list, &n, &err);
   if (r != 0)
     return cli_fail (options, r, &err);
   r = options->json ? as_json (list, n) : as_table (list, n);

@@ -377,6 +377,79 @@ KW_API int kw_plugins (const char *ini_path, kw_plugin_info **ret_list,
                        size_t *ret_n, struct kw_error *err);
 KW_API void kw_plugins_free (kw_plugin_info *);
 
+/* ---- Checking a plugin ------------------------------------------------- */
+
+/* What a part of the check came to. */
+enum {
+  KW_CHECK_FAILED  = 0,         /* a rule of the provider ABI is broken   */
+  KW_CHECK_WARNING = 1,         /* allowed, and hardly what was meant     */
+  KW_CHECK_OK      = 2,         /* a whole group of cases passed          */
+  KW_CHECK_SKIPPED = 3          /* a group that could not be tried        */
+};
+
+/* Start it as KW_PLUGIN_CHECK_INIT; zero means the default.  All pointers are
+ * borrowed for the call. */
+typedef struct kw_plugin_check_options {
+  size_t struct_size;
+  const char *only;             /* one case, by its name; NULL: all       */
+  const char *const *settings;  /* options of the plugin's own, as its section
+                                   would have them: name, value, name, value,
+                                   ..., NULL.  NULL: none                 */
+  uint64_t seed;                /* of the random answers; 0: drawn        */
+  uint64_t memory;              /* bytes it may take; 0: 256 MB           */
+  int64_t time_ms;              /* of processor time, for one case; 0: 2 s.
+                                   By the clock: five times that, and 2 s */
+  uint32_t n_random;            /* random answers; 0: 1000                */
+  int32_t no_fork;              /* 1: in this process and without bounds, for
+                                   a debugger: what breaks the plugin ends
+                                   the program                            */
+} kw_plugin_check_options;
+
+#if defined(__cplusplus)
+#define KW_PLUGIN_CHECK_INIT { sizeof (kw_plugin_check_options) }
+#else
+#define KW_PLUGIN_CHECK_INIT { .struct_size = sizeof (kw_plugin_check_options) }
+#endif
+
+/* All pointers are good for the callback only; texts that do not apply are
+ * "".  From http_status on it is the answer that was given to the plugin, and
+ * has_answer is 0 where there was none. */
+typedef struct kw_plugin_finding {
+  size_t struct_size;
+  int32_t what;                 /* KW_CHECK_*                             */
+  uint32_t checks;              /* made since the last callback: their sum
+                                   is all that were made                  */
+  const char *group;            /* "classify"                             */
+  const char *name;             /* of the case, "classify/cut-error-17-429",
+                                   or of the group                        */
+  const char *text;             /* one line: what was expected and found  */
+  const char *output;           /* the end of what the plugin printed     */
+  uint64_t seed;                /* with it the same random answers come   */
+  int32_t has_answer;
+  int32_t http_status;          /* 0: no HTTP answer                      */
+  uint32_t transport_error;     /* the ABI's KW_NET_*                     */
+  int32_t in_stream;            /* body is the data of one event          */
+  int64_t received_ms;
+  const char *headers;          /* "name: value\n" for each               */
+  const void *body;             /* NUL-terminated behind its length       */
+  size_t body_len;
+} kw_plugin_finding;
+
+/* Does a plugin keep the rules of the provider ABI?  Loads the file as a
+ * client would, and tries it in child processes, under bounds on time and
+ * memory, on requests and on a battery of good and broken answers; found is
+ * called for each group of cases and for each case that broke a rule.
+ * Returns how many findings are KW_CHECK_FAILED.  Or KW_ERR_SETTINGS: it cannot
+ * be loaded by anybody (it is not there, it is no shared object, others can
+ * write it); KW_ERR_USAGE: no case is called so; KW_ERR_CANCELLED: found
+ * returned non-zero.
+ * It forks: no other thread should be running.  SIGCHLD must not be ignored.
+ * found is called on the calling thread, of this process. */
+KW_API int kw_plugin_check (const char *file, const kw_plugin_check_options *,
+                            int (*found) (void *user,
+                                          const kw_plugin_finding *),
+                            void *user, struct kw_error *err);
+
 #ifdef __cplusplus
 }
 #endif
