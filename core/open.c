@@ -145,7 +145,9 @@ static void
 choose_url (struct opening *o, struct kwi_provider *p)
 {
   const char *url = p->config->base_url, *wrong;
+  char text[256];
   size_t len;
+  int n;
 
   if (url == NULL && o->client->config->path == NULL) {
     url = o->env->get (o->env->ctx, "KEYWHEEL_BASE_URL");
@@ -157,9 +159,10 @@ choose_url (struct opening *o, struct kwi_provider *p)
   if (url == NULL)
     url = kwi_plugin_provider (p->plugin)->default_base_url;
   if (url == NULL) {
-    kwi_mistake (&o->mistakes,
-                 "[provider %s] needs base_url: plugin \"%s\" has no default",
-                 p->config->name, kwi_plugin_provider (p->plugin)->name);
+    n = snprintf (text, sizeof text, "base_url is missing: plugin \"%s\" has no default; add "
+                  "base_url = URL%s", kwi_plugin_provider (p->plugin)->name,
+                  o->client->config->path == NULL ? ", or set KEYWHEEL_BASE_URL" : "");
+    section_mistake (o, p->config, n > 0 ? text : "base_url is missing");
     return;
   }
   p->base_url = strdup (url);
@@ -246,8 +249,32 @@ open_provider (struct opening *o, const struct kwi_provider_config *config)
 
 struct candidates {
   struct opening *o;
-  char looked_for[512];
+  char looked_for[400];         /* all their variables, as far as they fit */
+  char first[512];              /* the first one of each                   */
+  int too_many;
+  char no_url[64];              /* has a key, and nothing says where it is */
 };
+
+static int
+has_url (const struct opening *o, const struct kw_provider *p)
+{
+  return p->default_base_url != NULL
+         || (o->client->config->path == NULL
+             && o->env->get (o->env->ctx, "KEYWHEEL_BASE_URL") != NULL);
+}
+
+/* -1: it does not fit; what is there stays. */
+static int
+add_name (char *list, size_t size, const char *between, const char *name)
+{
+  size_t len = strlen (list);
+  int n = snprintf (list + len, size - len, "%s%s", len > 0 ? between : "", name);
+
+  if (n >= 0 && (size_t) n < size - len)
+    return 0;
+  list[len] = '\0';
+  return -1;
+}
 
 static void
 consider_plugin (void *user, const char *file, struct kwi_plugin *plugin,
@@ -257,8 +284,7 @@ consider_plugin (void *user, const char *file, struct kwi_plugin *plugin,
   struct opening *o = cs->o;
   const struct kw_provider *p;
   char names[256], first[128];
-  size_t len = strlen (cs->looked_for), i;
-  int n;
+  size_t i;
 
   (void) file, (void) why, (void) abi_major, (void) abi_minor;
   if (plugin == NULL)
@@ -270,15 +296,15 @@ consider_plugin (void *user, const char *file, struct kwi_plugin *plugin,
     if (strcmp (o->client->config->providers[i].name, p->name) == 0)
       return;
   if (kwi_secrets_any (o->client->config, p->key_env, o->env)) {
-    if (kwi_config_add (o->client->config, p->name) == NULL)
+    if (!has_url (o, p))        /* an error only if there is no other */
+      (void) memccpy (cs->no_url, p->name, '\0', sizeof cs->no_url - 1);
+    else if (kwi_config_add (o->client->config, p->name) == NULL)
       kwi_mistake (&o->mistakes, "out of memory");
     return;
   }
   (void) kwi_secrets_variables (p->key_env, names, sizeof names, first);
-  n = snprintf (cs->looked_for + len, sizeof cs->looked_for - len, "%s%s",
-                len > 0 ? "; " : "", names);
-  if (n < 0)
-    cs->looked_for[len] = '\0';
+  cs->too_many |= add_name (cs->looked_for, sizeof cs->looked_for, "; ", names) != 0;
+  (void) add_name (cs->first, sizeof cs->first, ", ", first);
 }
 
 /* Nothing was configured: the providers for which the environment has keys. */
@@ -289,6 +315,9 @@ look_around (struct opening *o)
 
   (void) kwi_plugin_scan ((const char *const *) o->dirs, o->n_dirs,
                           consider_plugin, &cs);
+  if (o->client->config->n_providers == 0 && cs.no_url[0] != '\0'
+      && kwi_config_add (o->client->config, cs.no_url) == NULL)
+    kwi_mistake (&o->mistakes, "out of memory");
   if (o->client->config->n_providers > 0)
     return;
   if (cs.looked_for[0] == '\0')
@@ -299,14 +328,15 @@ look_around (struct opening *o)
   else
     kwi_mistake (&o->mistakes,
                  "%s%s names a provider, and no key is in the environment%s%s; "
-                 "looked for %s",
+                 "looked for %s%s",
                  o->client->config->path != NULL
                    ? "nothing in " : "no configuration file",
                  o->client->config->path != NULL ? o->client->config->path : "",
                  o->client->config->env_file != NULL ? " or in " : "",
                  o->client->config->env_file != NULL
                    ? o->client->config->env_file : "",
-                 cs.looked_for);
+                 cs.too_many ? cs.first : cs.looked_for,
+                 cs.too_many ? " and further ones of each provider" : "");
 }
 
 /* The default section comes first. */

@@ -76,11 +76,46 @@ judge (struct kwp_answer *a)
   return kwp_judge_limit_of (a, &l);
 }
 
+/* ---- Options ------------------------------------------------------------- */
+
+static int
+set_text (const struct anthropic *a, char *to, size_t size, const char *value)
+{
+  size_t len = strlen (value);
+
+  if (len == 0 || len >= size
+      || len != strspn (value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                               "0123456789._-, "))
+    return kw_error (a->host, a->in, KW_ERR_CONFIG, "\"%.100s\" is not understood; "
+                     "allowed: 1 to %zu of A-Z a-z 0-9 . _ - , and blanks", value, size - 1);
+  kwp_copy (to, size, value, len);
+  return KW_OK;
+}
+
+static int
+anthropic_config (struct kwp_instance *i, const char *key, const char *value)
+{
+  struct anthropic *a = i->own;
+
+  if (kwp_is (key, "anthropic_version"))
+    return set_text (a, a->version, sizeof a->version, value);
+  if (kwp_is (key, "anthropic_beta"))
+    return set_text (a, a->beta, sizeof a->beta, value);
+  if (!kwp_is (key, "max_tokens"))
+    return KW_ERR_NOTFOUND;
+  if (value[strspn (value, "0123456789")] != '\0' || strlen (value) > 9 || kwp_count (value) < 1)
+    return kw_error (a->host, a->in, KW_ERR_CONFIG, "\"%.100s\" is no number of tokens; "
+                     "allowed: 1 to 999999999", value);
+  a->max_tokens = kwp_count (value);
+  return KW_OK;
+}
+
 static const struct kwp_family family = {
   .rows = rows, .n_rows = KWP_ARRAY_SIZE (rows),
   .account_header = "anthropic-organization-id",
   .judge = judge,
   .own_size = sizeof (struct anthropic),
+  .config = anthropic_config,
 };
 
 /* Tokens to the cache and from it are not in input_tokens; -1: none are said. */
@@ -215,38 +250,6 @@ create (const struct kw_host *host, struct kw_instance *in, void **self)
   return KW_OK;
 }
 
-static int
-set_text (const struct anthropic *a, char *to, size_t size, const char *value)
-{
-  size_t len = strlen (value);
-
-  if (len == 0 || len >= size
-      || len != strspn (value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                               "0123456789._-, "))
-    return kw_error (a->host, a->in, KW_ERR_CONFIG, "\"%.100s\" is not understood; "
-                     "allowed: 1 to %zu of A-Z a-z 0-9 . _ - , and blanks", value, size - 1);
-  kwp_copy (to, size, value, len);
-  return KW_OK;
-}
-
-static int
-anthropic_config (void *self, const char *key, const char *value)
-{
-  struct anthropic *a = ((struct kwp_instance *) self)->own;
-
-  if (kwp_is (key, "anthropic_version"))
-    return set_text (a, a->version, sizeof a->version, value);
-  if (kwp_is (key, "anthropic_beta"))
-    return set_text (a, a->beta, sizeof a->beta, value);
-  if (!kwp_is (key, "max_tokens"))
-    return KW_ERR_NOTFOUND;
-  if (value[strspn (value, "0123456789")] != '\0' || strlen (value) > 9 || kwp_count (value) < 1)
-    return kw_error (a->host, a->in, KW_ERR_CONFIG, "\"%.100s\" is no number of tokens; "
-                     "allowed: 1 to 999999999", value);
-  a->max_tokens = kwp_count (value);
-  return KW_OK;
-}
-
 static const void *
 anthropic_get_extension (void *self, const char *id)
 {
@@ -270,14 +273,15 @@ static const struct kw_provider anthropic = {
   .description      = "The Claude API, api.anthropic.com: Chat Completions are translated",
   .config_help      = "max_tokens=<NUMBER>       for requests that name none; 4096 by default\n"
                       "anthropic_version=<DATE>  2023-06-01 by default\n"
-                      "anthropic_beta=<NAMES>    beta features, with commas between them",
+                      "anthropic_beta=<NAMES>    beta features, with commas between them\n"
+                      KWP_OPTIONS_HELP,
   .default_base_url = "https://api.anthropic.com/v1",
   .default_model    = "claude-sonnet-5",
   .key_env          = "ANTHROPIC_API_KEY ANTHROPIC_API_KEY_BACKUP, ANTHROPIC_API_KEY_#",
   .thread_model     = KW_THREAD_PARALLEL, /* hot calls write to no instance */
   .create           = create,
   .destroy          = kwp_destroy,
-  .config           = anthropic_config,
+  .config           = kwp_config,
   .prepare          = anthropic_prepare,
   .classify         = anthropic_classify,
   .get_extension    = anthropic_get_extension,

@@ -46,29 +46,10 @@ judge (struct kwp_answer *a)
          ? kwp_verdict (a, KW_OUTCOME_DAILY_LIMIT, KW_SCOPE_KEY, "quota") : 1;
 }
 
-static const struct kwp_family family = {
-  .rules = rules, .n_rules = KWP_ARRAY_SIZE (rules),
-  .rows = rows, .n_rows = KWP_ARRAY_SIZE (rows),
-  .judge = judge,
-  .own_size = sizeof (struct azure),
-};
-
-static int
-create (const struct kw_host *host, struct kw_instance *in, void **self)
-{
-  int rc = kwp_create (&family, host, in, self);
-
-  if (rc == KW_OK)
-    memcpy (((struct azure *) ((struct kwp_instance *) *self)->own)->api_version,
-            "2024-10-21", sizeof "2024-10-21");
-  return rc;
-}
-
 /* What goes into the URL is not to be escaped, but to be right. */
 static int
-azure_config (void *self, const char *key, const char *value)
+azure_config (struct kwp_instance *i, const char *key, const char *value)
 {
-  struct kwp_instance *i = self;
   struct azure *az = i->own;
   char *to = kwp_is (key, "api_version") ? az->api_version
              : kwp_is (key, "deployment") ? az->deployment : NULL;
@@ -84,6 +65,25 @@ azure_config (void *self, const char *key, const char *value)
                      "allowed: 1 to %zu of A-Z a-z 0-9 . _ -", value, size - 1);
   kwp_copy (to, size, value, len);
   return KW_OK;
+}
+
+static const struct kwp_family family = {
+  .rules = rules, .n_rules = KWP_ARRAY_SIZE (rules),
+  .rows = rows, .n_rows = KWP_ARRAY_SIZE (rows),
+  .judge = judge,
+  .own_size = sizeof (struct azure),
+  .config = azure_config,
+};
+
+static int
+create (const struct kw_host *host, struct kw_instance *in, void **self)
+{
+  int rc = kwp_create (&family, host, in, self);
+
+  if (rc == KW_OK)
+    memcpy (((struct azure *) ((struct kwp_instance *) *self)->own)->api_version,
+            "2024-10-21", sizeof "2024-10-21");
+  return rc;
 }
 
 /* BASE/openai/deployments/NAME/chat/completions?api-version=V, and for the API
@@ -124,10 +124,10 @@ static const struct kw_provider azure = {
   .version          = "1.0",
   .description      = "Azure OpenAI: base_url = https://NAME.openai.azure.com",
   .config_help      = "deployment=<NAME>   the deployment; by default the model's name\n"
-                      "api_version=<DATE>  2024-10-21 by default, or v1",
+                      "api_version=<DATE>  2024-10-21 by default, or v1\n"
+                      KWP_OPTIONS_HELP,
   .key_env          = "AZURE_OPENAI_API_KEY AZURE_OPENAI_API_KEY_BACKUP, "
                       "AZURE_OPENAI_API_KEY_#",
-  .config           = azure_config,
   .prepare          = azure_prepare,
   KWP_CALLBACKS
 };

@@ -27,8 +27,7 @@ static const struct kwp_rule rules[] = {
 static int
 judge (struct kwp_answer *a)
 {
-  if (a->status == 429 && a->spent != 0
-      && kwp_count (kwp_header (a, rows[a->spent - 1].limit)) == 0)
+  if (a->status == 429 && a->spent.unit != NULL && a->spent.limit == 0)
     return kwp_verdict (a, KW_OUTCOME_REQUEST, KW_SCOPE_REQUEST, "no_access");
   return 0;
 }
@@ -48,7 +47,7 @@ static const struct kw_provider mistral = {
   .longname         = "Mistral AI",
   .version          = "1.0",
   .description      = "Mistral's La Plateforme, api.mistral.ai",
-  .config_help      = "This provider has no options of its own.",
+  .config_help      = KWP_OPTIONS_HELP,
   .default_base_url = "https://api.mistral.ai/v1",
   .default_model    = "mistral-small-latest",
   .key_env          = "MISTRAL_API_KEY MISTRAL_API_KEY_BACKUP, MISTRAL_API_KEY_#",

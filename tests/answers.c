@@ -281,7 +281,7 @@ account_fits (const struct answer *a, const struct kwi_judgement *j)
 {
   static const char *const said[] = {
     "in organization `?([^` \"]+)", "your organization \\(([^)]+)\\)",
-    "for team ([0-9a-f-]{36})", "Your team ([0-9a-f-]{36})", "\"user_id\" *: *\"([^\"]+)\"",
+    "Account ([^ ]+) is suspended", "for team ([0-9a-f-]{36})", "Your team ([0-9a-f-]{36})", "\"user_id\" *: *\"([^\"]+)\"",
     "\"consumer\" *: *\"(projects/[^\"]+)\"",
   };
   char want[64] = "";

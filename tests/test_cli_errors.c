@@ -265,7 +265,8 @@ START_TEST (no_key_at_all_names_the_variables)
   run ("chat", "hi", NULL);
   ENDS_WITH (2);
   SAYS ("GROQ_API_KEY");
-  SAYS ("GROQ_API_KEY_BACKUP");
+  SAYS ("XAI_API_KEY");
+  SAYS ("further ones of each provider");
 }
 END_TEST
 

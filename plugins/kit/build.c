@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "family.h"
+#include "ini-rule.h"
 
 int
 kwp_create (const struct kwp_family *family, const struct kw_host *host,
@@ -23,6 +23,8 @@ kwp_create (const struct kwp_family *family, const struct kw_host *host,
   i->family = family;
   i->host = host;
   i->in = in;
+  i->account_header = family->account_header;
+  i->day_ends = family->day_ends;
   *self = i;
   return KW_OK;
 }
@@ -35,7 +37,17 @@ kwp_destroy (void *self)
   if (i->own != NULL && i->family->own_free != NULL)
     i->family->own_free (i->own);
   free (i->own);
+  kwp_ini_rules_free (i->rules);
   free (i);
+}
+
+int
+kwp_config (void *self, const char *key, const char *value)
+{
+  struct kwp_instance *i = self;
+  int rc = i->family->config != NULL ? i->family->config (i, key, value) : KW_ERR_NOTFOUND;
+
+  return rc == KW_ERR_NOTFOUND ? kwp_ini_rule_add (i, key, value) : rc;
 }
 
 int

@@ -61,7 +61,7 @@ static void
 read_at (const struct reader *r, const char *base, struct kwp_error *e)
 {
   static const char *const codes[] = { "/code", "/error_code" };
-  static const char *const types[] = { "/type", "/error_type", "/status" };
+  static const char *const types[] = { "/type", "/error_type", "/__type", "/status" };
 
   for (size_t i = 0; i < KWP_ARRAY_SIZE (codes) && e->code[0] == '\0'; i++)
     e->present |= text_at (r, base, codes[i], e->code, sizeof e->code);

@@ -59,14 +59,30 @@ struct kwp_rule {
 struct kwp_row {
   const char *limit, *remaining, *reset;
   const char *unit;             /* "requests"                             */
-  int64_t window_ms;            /* 0: told by limit, remaining and reset  */
+  int64_t window_ms;            /* or one of those below                  */
 };
+
+/* Windows that the row's own numbers tell.  BY_REFILL: reset is when all of it
+ * is there again, and limit and remaining with it tell the window.  BY_RESET:
+ * it may also be the end of a window, and tells something of its length only
+ * when nothing is left. */
+#define KWP_BY_REFILL 0
+#define KWP_BY_RESET (-1)
 
 /* KWP_ROW ("x-ratelimit-", "requests-day", "requests", KWP_DAY) */
 #define KWP_ROW(prefix, name, unit, window) \
   { prefix "limit-" name, prefix "remaining-" name, prefix "reset-" name, unit, window }
 
+/* An allowance as headers show it; -1 where they do not say. */
+struct kwp_allowance {
+  const char *unit;             /* NULL: none is shown                    */
+  int64_t window_ms;            /* as kwp_row has it                      */
+  int64_t limit, left;
+  int64_t full_ms;              /* until all of it is there again         */
+};
+
 struct kwp_answer;
+struct kwp_instance;
 
 struct kwp_family {
   const struct kwp_rule *rules; /* the first that fits decides; then come
@@ -75,17 +91,25 @@ struct kwp_family {
   uint32_t n_rows;
   const struct kwp_row *rows;
   const char *account_header;   /* whose key it was, on every answer      */
+  const char *code_header;      /* the code of an error whose body has none */
+  const char *limit_header;     /* names the limit of a 429: "UserByDay"  */
   const char *usage_at;         /* where else usage stands: "/x_groq/usage" */
   const char *error_at;         /* where else an error's text stands      */
   /* When a day that names no reset ends, NULL: it refills steadily. */
   int64_t (*day_ends) (int64_t now_ms);
+  /* Buckets in headers of another form; good answers show them, too. */
+  void (*report) (struct kwp_answer *);
   /* Before the rules, on errors only.  Non-zero: judged. */
   int (*judge) (struct kwp_answer *);
   uint32_t limit_scope;         /* 0: KW_SCOPE_ACCOUNT_MODEL              */
   uint32_t buckets_at_once;     /* 1: windows are refilled at their end   */
   uint64_t own_size;            /* of the instance's own, zeroed          */
   void (*own_free) (void *own);
+  /* An option of its own.  KW_ERR_NOTFOUND: it is none of them. */
+  int (*config) (struct kwp_instance *, const char *key, const char *value);
 };
+
+struct kwp_ini_rules;
 
 /* An instance; what create gives to the host. */
 struct kwp_instance {
@@ -93,6 +117,9 @@ struct kwp_instance {
   const struct kw_host *host;
   struct kw_instance *in;
   void *own;                    /* own_size bytes, or NULL                */
+  struct kwp_ini_rules *rules;  /* those of the user, which go first; NULL */
+  const char *account_header;   /* the family's, until an option says     */
+  int64_t (*day_ends) (int64_t now_ms); /* otherwise                      */
 };
 
 /* An answer being judged. */
@@ -102,8 +129,7 @@ struct kwp_answer {
   struct kw_verdict *v;
   int status;                   /* HTTP's, or where that is 200 or none the
                                    error's own; 0: not said               */
-  int spent;                    /* the first row with nothing left, + 1   */
-  int64_t spent_window;         /* its window; -1: not told               */
+  struct kwp_allowance spent;   /* the first that has nothing left        */
   struct kwp_error e;
 };
 
@@ -112,6 +138,8 @@ struct kwp_answer {
 int kwp_create (const struct kwp_family *, const struct kw_host *,
                 struct kw_instance *, void **self);
 void kwp_destroy (void *self);
+/* The family's options, which are the rules of the user, and the member's. */
+int kwp_config (void *self, const char *key, const char *value);
 /* The caller's body as it is, to base_url and path, with a bearer key. */
 int kwp_prepare (void *self, const struct kw_call *, struct kw_request *);
 /* The parts of it: the URL of both (KW_ERR_RANGE: too long), and what else a
@@ -131,7 +159,11 @@ int kwp_classify (void *self, const struct kw_response *, struct kw_verdict *);
   }
 #define KWP_CALLBACKS                                                     \
   .thread_model = KW_THREAD_PARALLEL, .create = create,                   \
-  .destroy = kwp_destroy, .classify = kwp_classify
+  .destroy = kwp_destroy, .config = kwp_config, .classify = kwp_classify
+
+/* What config_help says of the family's options. */
+#define KWP_OPTIONS_HELP                                                  \
+  "rule_NAME=<RULE>    what an answer means: keywheel.ini(5)"
 
 /* ---- For a member's own judge -------------------------------------------- */
 
@@ -148,6 +180,9 @@ void kwp_set_account (struct kwp_answer *, const char *name);
 
 /* The wait that headers and fields of the error state, or -1. */
 int64_t kwp_stated_wait (const struct kwp_answer *);
+
+/* Gives what headers show to the host. */
+void kwp_report (struct kwp_answer *, const struct kwp_allowance *);
 
 /* Reads the message and judges it as a limit; returns 1. */
 int kwp_judge_limit (struct kwp_answer *);

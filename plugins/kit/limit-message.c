@@ -118,12 +118,29 @@ window_named (const char *p)
   return ms;
 }
 
+/* "60s", "24h", "1 minute", "5 days": how long, or 0. */
+static int64_t
+window_counted (const char *p, const char **ret_end)
+{
+  static const struct { char letter; int64_t ms; } letters[] = {
+    { 's', KWP_SECOND }, { 'm', KWP_MINUTE }, { 'h', KWP_HOUR }, { 'd', KWP_DAY },
+  };
+  int64_t n = kwp_count (p), ms;
+
+  p += strspn (p, "0123456789");
+  p += strspn (p, " -");
+  ms = window_named (p);
+  for (size_t i = 0; ms == 0 && i < KWP_ARRAY_SIZE (letters); i++)
+    if (*p == letters[i].letter && !is_letter (p[1]) && !kwp_is_digit (p[1]))
+      ms = letters[i].ms;
+  *ret_end = p;
+  return n > 0 && n <= 366 * KWP_DAY / (ms > 0 ? ms : KWP_DAY) ? n * ms : 0;
+}
+
 /* "per day", "per-min", "PerDay", "ByMinute", "/ month", "per 86400s". */
 static int64_t
 window_after_per (const char *p, const char **ret_end)
 {
-  int64_t ms = 0;
-
   if (*p == '/')
     p++;
   else if (strncasecmp (p, "per", 3) == 0)
@@ -133,25 +150,18 @@ window_after_per (const char *p, const char **ret_end)
   else
     return 0;
   p += strspn (p, " -_");
-  if (kwp_is_digit (*p)) {
-    int64_t n = kwp_count (p);
-    p += strspn (p, "0123456789");
-    if (n > 0 && n <= 366 * 86400 && (kwp_starts_with (p, "s ") || kwp_is (p, "s")
-                                      || kwp_starts_with (p, " sec")))
-      ms = n * KWP_SECOND;
-  } else {
-    ms = window_named (p);
-  }
   *ret_end = p;
-  return ms;
+  return kwp_is_digit (*p) ? window_counted (p, ret_end) : window_named (p);
 }
 
+/* "daily", also as the beginning of "DailyLimit" or "daily_quota". */
 static int64_t
 window_adverb (const char *p, const char **ret_end)
 {
   for (size_t i = 0; i < KWP_ARRAY_SIZE (windows); i++) {
     size_t len = strlen (windows[i].adverb);
-    if (strncasecmp (p, windows[i].adverb, len) == 0 && !is_letter (p[len])) {
+    if (strncasecmp (p, windows[i].adverb, len) == 0
+        && (!is_letter (p[len]) || (is_upper (p[len]) && !is_upper (p[len - 1])))) {
       *ret_end = p + len;
       return windows[i].ms;
     }
@@ -301,7 +311,7 @@ read_name (const char *s, const char *word, char *buf, size_t size)
   if (p == NULL)
     return;
   if (*p != '`' && *p != '\'' && *p != '"')
-    kwp_copy (buf, size, p, strcspn (p, " ,:)("));
+    kwp_copy (buf, size, p, strcspn (p, " ,:)(<")); /* "org-1<ak-2>": of a key */
   else if ((end = strchr (p + 1, *p)) != NULL)
     kwp_copy (buf, size, p + 1, (size_t) (end - p - 1));
 }
@@ -313,6 +323,7 @@ kwp_read_account (const char *text, char *buf, uint64_t size)
 {
   static const char *const places[] = {
     "organization (", "for team ", "our team ", "workspace ", "project ", "Account ",
+    "our account ",
   };
 
   buf[0] = '\0';
@@ -391,6 +402,8 @@ kwp_read_limit (const char *text, const char *type, int64_t header_ms,
   l->window_ms = f.ms > 0 ? f.ms : -1;
   if (f.ms > 0 && l->limit < 0)
     l->limit = number_before (intro, f.at);
+  if (f.ms > 0 && l->limit < 0 && *f.end == ':') /* "max RPM: 3" */
+    l->limit = kwp_count (f.end);
   calculate (l);
 
   const struct unit *u = f.unit;
