@@ -81,7 +81,7 @@ gemini_read_head (struct gemini_answer *a, struct json_object *json,
 
 /* ---- Refusals, and how an answer ended ------------------------------------ */
 
-/* "Gemini ended the answer: SAFETY: and its own words". */
+/* "Gemini ended the answer: REASON: its own words". */
 static void
 put_refusal (int *nomem, struct json_object *said, const char *what,
              struct json_object *reason, struct json_object *message)

@@ -35,7 +35,7 @@ void
 gemini_text_add_string (int *nomem, struct gemini_text *t, struct json_object *string)
 {
   gemini_text_add (nomem, t, json_object_get_string (string),
-       (size_t) json_object_get_string_len (string));
+                   (size_t) json_object_get_string_len (string));
 }
 
 void
