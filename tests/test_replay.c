@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "fuzz/exchange.h"
 #include "fuzz/input.h"
 #include "fuzz/seeds.h"
 #include "fuzz/watch.h"
@@ -150,6 +151,7 @@ replay (void *user, const char *name, const char *data, size_t len)
   n = snprintf (at_input[which], sizeof at_input[which], "%s", name);
   ck_assert (n > 0);
   fuzz_classify_input (data, len);
+  fuzz_exchange_input (data, len);
 }
 
 static void

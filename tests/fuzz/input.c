@@ -184,7 +184,21 @@ void
 fuzz_drop_answer (struct kwi_answer *a)
 {
 #ifdef UNDER_ASAN
-  __asan_unpoison_memory_region (a->body + a->body_len, 1);
+  if (a->body != NULL)
+    __asan_unpoison_memory_region (a->body + a->body_len, 1);
 #endif
   kwi_answer_clear (a);
+}
+
+char *
+fuzz_take_body (struct kwi_answer *a)
+{
+  char *exact = malloc (a->body_len > 0 ? a->body_len : 1);
+
+  if (exact == NULL)
+    abort ();
+  memcpy (exact, a->body, a->body_len);
+  kwi_answer_take_body (a, NULL, 0, 0);
+  a->in_stream = 0;             /* that is of an event */
+  return exact;
 }

@@ -45,5 +45,8 @@ int fuzz_next (const struct fuzz_input *, char mark, size_t *at,
  * AddressSanitizer and valgrind whoever does is caught. */
 void fuzz_make_answer (const struct fuzz_input *, struct kwi_answer *ret);
 void fuzz_drop_answer (struct kwi_answer *);
+/* The body out of it, just as large as it is, for free(): the answer is as it is
+ * when its head has come, and only that. */
+char *fuzz_take_body (struct kwi_answer *);
 
 #endif

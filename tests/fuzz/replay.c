@@ -1,12 +1,26 @@
 /* replay - gives files to a fuzzer's entry without libFuzzer, for debuggers and
- * valgrind, and for compilers that have none.  Usage: replay_NAME FILE|FOLDER... */
+ * valgrind, and for compilers that have none.
+ * Usage: replay_NAME [-t SECONDS] FILE|FOLDER... */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
 
 int LLVMFuzzerInitialize (int *argc, char ***argv);
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
+
+static int64_t ends;            /* 0: when all is done                    */
+
+static int64_t
+seconds (void)
+{
+  struct timespec t;
+
+  (void) clock_gettime (CLOCK_MONOTONIC, &t);
+  return (int64_t) t.tv_sec;
+}
 
 static int
 replay (const char *path)
@@ -15,6 +29,11 @@ replay (const char *path)
   char *data = NULL;
   size_t size = 0, got;
 
+  if (ends != 0 && seconds () >= ends) {
+    if (f != NULL)
+      (void) fclose (f);
+    return 0;
+  }
   if (f == NULL) {
     perror (path);
     return 0;
@@ -34,8 +53,7 @@ replay (const char *path)
   char *exact = malloc (size > 0 ? size : 1);
   if (exact == NULL)
     abort ();
-  for (size_t i = 0; i < size; i++)
-    exact[i] = data[i];
+  memcpy (exact, data, size);
   free (data);
   (void) LLVMFuzzerTestOneInput ((const uint8_t *) exact, size);
   free (exact);
@@ -47,10 +65,14 @@ main (int argc, char **argv)
 {
   struct dirent **names;
   char path[4096];
-  int done = 0;
+  int done = 0, first = 1;
 
+  if (argc > 2 && strcmp (argv[1], "-t") == 0) {
+    ends = seconds () + strtol (argv[2], NULL, 10);
+    first = 3;
+  }
   (void) LLVMFuzzerInitialize (&argc, &argv);
-  for (int i = 1; i < argc; i++) {
+  for (int i = first; i < argc; i++) {
     int n = scandir (argv[i], &names, NULL, alphasort);
     if (n < 0) {
       done += replay (argv[i]);

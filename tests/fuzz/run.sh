@@ -7,6 +7,10 @@
 #   KW_FUZZ_SEED     what libFuzzer's dice begin with (1)
 #   KW_FUZZ_JOBS     how many at once (one a core)
 #   KW_FUZZ_ONLY     only runs whose name has this in it, "classify-groq"
+#
+# With the time for it, valgrind gets a fifth and looks at what libFuzzer found
+# worth keeping: variables that nobody has set are its affair.  (KW_PLAIN is a
+# build without sanitizers, VALGRIND the program.)
 set -eu
 
 src=$(cd "${KW_SRCDIR:-.}" && pwd)
@@ -58,6 +62,11 @@ if [ "$total" -eq 0 ]; then
   exit 1
 fi
 each=$((seconds * jobs / total))
+watch=0
+if [ -n "${VALGRIND-}" ] && [ -n "${KW_PLAIN-}" ] && [ "$each" -ge 25 ]; then
+  watch=$((each / 5))
+  each=$((each - watch))
+fi
 [ "$each" -ge 1 ] || each=1
 echo "$total runs of $each s, $jobs at once, seed $seed"
 
@@ -94,6 +103,12 @@ run ()
     -dict="$src/tests/fuzz/answers.dict" -print_final_stats=1 \
     -artifact_prefix="$work/found/$1-$2-" "$work/inputs/$1-$2" "$work/seeds" \
     > "$work/said/$1-$2" 2>&1 || rc=$?
+  if [ "$rc" -eq 0 ] && [ "$watch" -gt 0 ]; then
+    KW_BUILDDIR=$KW_PLAIN "$VALGRIND" -q --error-exitcode=99 --exit-on-first-error=yes \
+      --leak-check=full --errors-for-leak-kinds=definite,indirect \
+      "$KW_PLAIN/tests/fuzz/replay_$1" -t "$watch" "$work/inputs/$1-$2" \
+      > "$work/said/$1-$2-valgrind" 2>&1 || rc=valgrind
+  fi
   echo "$rc" > "$work/said/$1-$2.rc"
 }
 
@@ -130,6 +145,16 @@ while read -r program plugin; do
   places=$(sed -n 's/.*[[:space:]]cov: \([0-9]*\) .*/\1/p' "$said" | tail -n 1)
   executed=$((executed + ${n:-0}))
   echo "$program $plugin: ${n:-0} executions, ${places:-0} places of code seen"
+  if [ "$rc" = valgrind ]; then
+    failed=$((failed + 1))
+    said=$said-valgrind
+    echo "FAIL: tests/fuzz/$program $plugin: valgrind says ($said):"
+    sed -n '/^==/p' "$said" | head -n 40
+    echo "The input is $(grep -v '^==' "$said" | tail -n 1); to repeat it:"
+    echo "  KW_BUILDDIR=$KW_PLAIN KW_FUZZ_PLUGIN=$plugin" \
+      "$VALGRIND $KW_PLAIN/tests/fuzz/replay_$program INPUT"
+    continue
+  fi
   if [ "$rc" = 0 ] && [ "${n:-0}" -gt 0 ]; then
     continue
   fi

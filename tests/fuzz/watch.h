@@ -37,9 +37,16 @@ struct fuzz_plugin *fuzz_plugins (size_t *ret_n);
 struct kw_instance *fuzz_begin (struct fuzz_plugin *, const struct fuzz_input *);
 void fuzz_done (struct fuzz_plugin *, struct kw_instance *);
 
+/* Whose turn it is in calls that do not come through here, and what time. */
+void fuzz_now (struct fuzz_plugin *, int64_t at_ms);
+
 /* As kwi_instance_classify, with all claims about the outcome. */
 void fuzz_classify (struct fuzz_plugin *, struct kw_instance *,
                     struct kwi_answer *, struct kwi_judgement *ret);
+
+/* With KW_FUZZ_SHOW set, what came of an input is told on stdout. */
+void fuzz_show (const struct fuzz_plugin *, const struct kwi_judgement *,
+                const char *out);
 
 /* Each plugin's judgement of what the bytes say, which is the same each time. */
 void fuzz_classify_input (const char *data, size_t size);
