@@ -32,16 +32,15 @@ static const char events[] =
          "{\"output_tokens\":5}")
   EVENT ("message_stop", "");
 
-#define CHUNK(choice, more) \
+#define CHUNK(choice) \
   "data: {\"id\":\"msg_1\",\"object\":\"chat.completion.chunk\",\"created\":1767362591," \
-  "\"model\":\"claude-x\",\"choices\":[{\"index\":0," choice "}]" more "}\n\n"
-#define SAYS(delta) CHUNK ("\"delta\":{" delta "},\"logprobs\":null,\"finish_reason\":null", "")
+  "\"model\":\"claude-x\",\"choices\":[{\"index\":0," choice "}]}\n\n"
+#define SAYS(delta) CHUNK ("\"delta\":{" delta "},\"logprobs\":null,\"finish_reason\":null")
 static const char chunks[] =
   SAYS ("\"role\":\"assistant\",\"content\":\"\"")
   SAYS ("\"content\":\"Gr\303\274\303\237\"")
   SAYS ("\"content\":\" dich\"")
-  CHUNK ("\"delta\":{},\"logprobs\":null,\"finish_reason\":\"stop\"",
-         ",\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":5,\"total_tokens\":12}")
+  CHUNK ("\"delta\":{},\"logprobs\":null,\"finish_reason\":\"stop\"")
   "data: [DONE]\n\n";
 
 static int64_t
