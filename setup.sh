@@ -78,6 +78,33 @@ has_runtime ()
   return "$probe_rc"
 }
 
+# libFuzzer's runtime is a package of its own, named after clang's version.
+clang_has_fuzzer ()
+{
+  probe=$(mktemp -d) || return 1
+  printf '#include <stddef.h>\nint LLVMFuzzerTestOneInput (const char *, size_t);\n' > "$probe/a.c"
+  echo 'int LLVMFuzzerTestOneInput (const char *p, size_t n) { return !p && n; }' >> "$probe/a.c"
+  clang -fsanitize=fuzzer,address -o "$probe/a" "$probe/a.c"
+  probe_rc=$?
+  rm -rf "$probe"
+  return "$probe_rc"
+}
+
+clang_runtime_package ()
+{
+  clang_version=$(clang -dumpversion 2>/dev/null || true)
+  if [ -z "$clang_version" ] && has_tool apt-cache >/dev/null; then
+    clang_version=$(apt-cache depends clang 2>/dev/null \
+                    | sed -n 's/^ *Depends: clang-\([0-9]*\)$/\1/p' | head -n 1)
+  fi
+  clang_version=${clang_version%%.*}
+  if [ -n "$clang_version" ]; then
+    echo "libclang-rt-$clang_version-dev"
+  else
+    echo -                      # the package of clang recommends it anyway
+  fi
+}
+
 want_for_build ()
 {
   want gcc gcc has_tool gcc
@@ -111,6 +138,8 @@ want_for_check ()
   want - libasan has_runtime -fsanitize=address
   want - libubsan has_runtime -fsanitize=undefined
   want - libtsan has_runtime -fsanitize=thread
+  want abigail-tools libabigail has_tool abidiff
+  want "$(clang_runtime_package)" compiler-rt clang_has_fuzzer
 }
 
 as_root ()
@@ -382,6 +411,8 @@ check ()
   fi
   if has_tool clang >/dev/null; then
     also check_clang
+    also suites "make check-fuzz (libFuzzer, ${KW_FUZZ_SECONDS:-60} s)" "$build" check-fuzz
+    sed -n 's/^\(check-fuzz: .*\)$/   \1/p' "$logs"/check-fuzz-*.log
   else
     say "== clang is not here: skipped"
   fi

@@ -145,11 +145,13 @@ judge_numbers (struct kwi_check *c, const struct kw_verdict *v)
   kwi_check_that (c, (v->have & KW_HAVE_RESET_AT) == 0 || v->reset_at_ms >= 0, "reset",
                   "reset_at_ms is %lld: leave its bit out of have where there is none",
                   (long long) v->reset_at_ms);
+  /* -1: not said, as of an event that has only one of them. */
   kwi_check_that (c, (v->have & KW_HAVE_USAGE) == 0
-                  || (v->input_tokens >= 0 && v->output_tokens >= 0), "usage",
+                  || (v->input_tokens >= -1 && v->output_tokens >= -1
+                      && (v->input_tokens >= 0 || v->output_tokens >= 0)), "usage",
                   "input_tokens is %lld and output_tokens %lld: leave KW_HAVE_USAGE out "
-                  "where they are not known", (long long) v->input_tokens,
-                  (long long) v->output_tokens);
+                  "where none is known; -1 for one that is not",
+                  (long long) v->input_tokens, (long long) v->output_tokens);
 }
 
 /* ---- The verdict and the answer ----------------------------------------- */

@@ -19,6 +19,7 @@ static const struct kwp_rule rules[] = {
 #define BLOCKED(where, text, reason) \
   { where, 0, text, KW_OUTCOME_BILLING, KW_SCOPE_ACCOUNT, reason }
   BLOCKED (KWP_CODE, "organization_restricted", NULL),
+  BLOCKED (KWP_CODE, "spend_limit_reached", NULL),
   BLOCKED (KWP_CODE, "blocked_api_access", NULL),
   BLOCKED (KWP_STARTS, "Organization has been restricted", "organization_blocked"),
   BLOCKED (KWP_STARTS, "Organization has blocked API access", "organization_blocked"),
