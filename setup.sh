@@ -90,19 +90,11 @@ clang_has_fuzzer ()
   return "$probe_rc"
 }
 
-clang_runtime_package ()
+# Once clang is there: the package's name has its version in it.
+want_for_fuzz ()
 {
   clang_version=$(clang -dumpversion 2>/dev/null || true)
-  if [ -z "$clang_version" ] && has_tool apt-cache >/dev/null; then
-    clang_version=$(apt-cache depends clang 2>/dev/null \
-                    | sed -n 's/^ *Depends: clang-\([0-9]*\)$/\1/p' | head -n 1)
-  fi
-  clang_version=${clang_version%%.*}
-  if [ -n "$clang_version" ]; then
-    echo "libclang-rt-$clang_version-dev"
-  else
-    echo -                      # the package of clang recommends it anyway
-  fi
+  want "libclang-rt-${clang_version%%.*}-dev" compiler-rt clang_has_fuzzer
 }
 
 want_for_build ()
@@ -139,7 +131,6 @@ want_for_check ()
   want - libubsan has_runtime -fsanitize=undefined
   want - libtsan has_runtime -fsanitize=thread
   want abigail-tools libabigail has_tool abidiff
-  want "$(clang_runtime_package)" compiler-rt clang_has_fuzzer
 }
 
 as_root ()
@@ -440,6 +431,8 @@ case "${1-}" in
     want_for_build
     want_for_check
     deps
+    want_for_fuzz
+    [ -z "$missing_apt$missing_dnf" ] || install_missing
     check
     ;;
   build)
