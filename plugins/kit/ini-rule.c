@@ -135,7 +135,8 @@ apply_times (struct kwp_answer *a, const struct kwp_ini_rule *r, char buf[TEXT_S
     kwp_set_wait (a, ms);
   } else if (r->reset_at != NULL || until >= 0) {
     a->v->have &= ~both;
-    kwp_set_reset (a, r->reset_at != NULL ? r->reset_at (now) : now + until);
+    kwp_set_reset (a, r->reset_at != NULL ? r->reset_at (now)
+                                         : kwp_after_ms (now, until));
   } else if (r->outcome == KW_OUTCOME_DAILY_LIMIT && (a->v->have & both) == 0
              && a->i->day_ends != NULL) {
     kwp_set_reset (a, a->i->day_ends (now));

@@ -73,7 +73,7 @@ kwp_report (struct kwp_answer *a, const struct kwp_allowance *al)
   set_number (&b, KW_HAVE_LIMIT, &b.limit, al->limit);
   set_number (&b, KW_HAVE_REMAINING, &b.remaining, al->left);
   set_number (&b, KW_HAVE_FULL_AT, &b.full_at_ms,
-              al->full_ms >= 0 ? a->resp->received_ms + al->full_ms : -1);
+              al->full_ms >= 0 ? kwp_after_ms (a->resp->received_ms, al->full_ms) : -1);
   (void) a->i->host->response_bucket (a->resp, &b); /* a refusal costs nothing */
 }
 

@@ -57,6 +57,13 @@ int64_t kwp_next_midnight_pacific (int64_t now_ms);
 /* 00:00 UTC on the 1st. */
 int64_t kwp_next_month_utc (int64_t now_ms);
 
+/* ms (not negative) after now_ms, whatever that is: no overflow. */
+static inline int64_t
+kwp_after_ms (int64_t now_ms, int64_t ms)
+{
+  return now_ms > INT64_MAX - ms ? INT64_MAX : now_ms + ms;
+}
+
 /* ---- In words ------------------------------------------------------------ */
 
 /* The wait that a message states: "Please try again in 7m12s.", "Please retry
