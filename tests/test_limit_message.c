@@ -64,6 +64,8 @@ static const struct {
     "before retrying.", "", KWP_DAY, 50, -1, -1, 5631000, "requests_per_day", "" },
   { "Rate limit of 10 per 60s exceeded for UserByModelByMinute. Please wait 46 seconds before "
     "retrying.", "", KWP_MINUTE, 10, -1, -1, 46000, "requests_per_minute", "" },
+  { "Rate limit of 50 per 7200s exceeded. Please wait 46 seconds before retrying.", "",
+    2 * KWP_HOUR, 50, -1, -1, 46000, "requests_per_7200s", "" },
   { "Rate limit of 2 per 0s exceeded for UserConcurrentRequests.", "", -1, -1, -1, -1, -1,
     "", "" },
   /* Names only. */
@@ -92,7 +94,7 @@ static const struct {
   { "100 requests per 24h", "", KWP_DAY, 100, -1, -1, -1, "requests_per_day", "" },
   { "at most 100 requests per 24 hours", "", KWP_DAY, 100, -1, -1, -1, "requests_per_day", "" },
   { "500 tokens / 7 days", "", 7 * KWP_DAY, 500, -1, -1, -1, "tokens_per_week", "" },
-  { "10 requests per 5 minutes", "", 5 * KWP_MINUTE, 10, -1, -1, -1, "", "" },
+  { "10 requests per 5 minutes", "", 5 * KWP_MINUTE, 10, -1, -1, -1, "requests_per_300s", "" },
   { "$3 per 1M tokens, and 2 per 0 days", "", -1, -1, -1, -1, -1, "", "" },
   { "2 per 99999999999999999999 days", "", -1, -1, -1, -1, -1, "", "" },
   { "DailyLimitExceeded", "", KWP_DAY, -1, -1, -1, -1, "requests_per_day", "" },

@@ -6,6 +6,7 @@
  *     try again in 9m38.016s. ...
  * and others "30,000 input tokens per minute", "10 API calls / minute", "50 per
  * 86400s", "free-models-per-day", "Tokens per Minute (actual/limit): 7/5". */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -73,7 +74,12 @@ void
 kwp_dimension (char *buf, uint64_t size, const char *unit, int64_t ms)
 {
   const char *name = kwp_window_name (ms);
-  int n = name != NULL ? snprintf (buf, size, "%s_per_%s", unit, name) : -1;
+  int n = -1;
+
+  if (name != NULL)
+    n = snprintf (buf, size, "%s_per_%s", unit, name);
+  else if (ms >= KWP_SECOND)    /* "50 per 7200s" */
+    n = snprintf (buf, size, "%s_per_%" PRId64 "s", unit, ms / KWP_SECOND);
 
   if (n < 0 || (uint64_t) n >= size)
     buf[0] = '\0';

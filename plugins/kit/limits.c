@@ -210,7 +210,8 @@ kwp_judge_limit_of (struct kwp_answer *a, struct kwp_limit *l)
     set_number (&b, KW_HAVE_LIMIT, &b.limit, l->limit);
     set_number (&b, KW_HAVE_USED, &b.used, l->used);
     set_number (&b, KW_HAVE_REQUESTED, &b.requested, l->requested);
-    (void) a->i->host->response_bucket (a->resp, &b);
+    if (b.dimension[0] != '\0')  /* a window without a name that fits: none */
+      (void) a->i->host->response_bucket (a->resp, &b);
   }
   return 1;
 }
