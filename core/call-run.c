@@ -51,6 +51,15 @@ wait (struct kwi_call *c)
            && !kwi_transport_cancelled (c->provider->client->transport));
 }
 
+void
+kwi_call_wake (struct kwi_waiter *w)
+{
+  struct kwi_call *c
+    = (struct kwi_call *) ((char *) w - offsetof (struct kwi_call, waiter));
+
+  kwi_lane_wake (c->lane);
+}
+
 int
 kwi_call_run (struct kwi_call *c)
 {

@@ -267,7 +267,7 @@ kwi_call_next (struct kwi_call *c)
   now = wall_now (c);
   if (c->only_key == KWI_NO_KEY)
     kwi_keyring_pick (c->provider->ring, c->model,
-                      c->retrying ? c->hold.key : KWI_NO_KEY, c->id, c->lane,
+                      c->retrying ? c->hold.key : KWI_NO_KEY, c->id, &c->waiter,
                       now, &p);
   else
     p.seq = atomic_fetch_add (&c->provider->client->seq, KWI_SEQ_STEP) + 1;
@@ -438,7 +438,8 @@ kwi_call_cancel (struct kwi_call *c)
 void
 kwi_call_clear (struct kwi_call *c)
 {
-  kwi_keyring_leave (c->provider->ring, &c->hold, c->model, c->id, c->lane);
+  kwi_keyring_leave (c->provider->ring, &c->hold, c->model, c->id,
+                     &c->waiter);
   kwi_stream_clear (&c->sink);
   kwi_answer_clear (&c->answer);
   kwi_request_clear (&c->request);

@@ -32,6 +32,7 @@ struct kwi_call {
   /* The driver's business. */
   struct kwi_provider *provider;
   struct kwi_lane *lane;
+  struct kwi_waiter waiter;
   uint64_t id;
   const char *path;
   const char *method;
@@ -80,6 +81,9 @@ void kwi_call_answered (struct kwi_call *);
 void kwi_call_cancel (struct kwi_call *);
 /* Frees what it owns; gives a probe back. */
 void kwi_call_clear (struct kwi_call *);
+
+/* What a keyring is given to wake a call with; from any thread. */
+void kwi_call_wake (struct kwi_waiter *);
 
 /* Steps through it on this thread, by its lane.  Returns call->code. */
 int kwi_call_run (struct kwi_call *);

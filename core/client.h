@@ -19,6 +19,7 @@ struct kwi_keyring;
 struct kwi_plugin;
 struct kwi_secrets;
 struct kwi_transport;
+struct kwi_waiter;
 
 /* One [provider] section at work. */
 struct kwi_provider {

@@ -21,13 +21,12 @@ struct kwi_keyring {
   pthread_mutex_t lock;
   struct kwi_store *store;
   atomic_uint_fast64_t *seq;
-  void (*wake) (struct kwi_lane *);
+  void (*wake) (struct kwi_waiter *);
   struct ring_key *keys;
   size_t n, size;
   size_t current;               /* the last one picked                    */
   uint32_t provider;            /* the subject "every key"                */
-  struct kwi_lane **waiters;    /* for a probe's end                      */
-  size_t n_waiters, waiters_size;
+  struct kwi_waiter *first_waiter, *last_waiter; /* for a probe's end    */
 };
 
 #endif

@@ -11,7 +11,7 @@
 #include "keyring-private.h"
 
 struct kwi_keyring *
-kwi_keyring_new (atomic_uint_fast64_t *seq, void (*wake) (struct kwi_lane *))
+kwi_keyring_new (atomic_uint_fast64_t *seq, void (*wake) (struct kwi_waiter *))
 {
   struct kwi_keyring *r = calloc (1, sizeof *r);
 
@@ -37,7 +37,6 @@ kwi_keyring_free (struct kwi_keyring *r)
     return;
   kwi_store_free (r->store);
   (void) pthread_mutex_destroy (&r->lock);
-  free (r->waiters);
   free (r->keys);
   free (r);
 }
@@ -114,40 +113,35 @@ look_at (const struct kwi_keyring *r, size_t key, const char *model,
 }
 
 static void
-stop_waiting (struct kwi_keyring *r, const struct kwi_lane *lane)
+stop_waiting (struct kwi_keyring *r, struct kwi_waiter *w)
 {
-  size_t i;
-
-  for (i = 0; i < r->n_waiters; i++)
-    if (r->waiters[i] == lane) {
-      r->waiters[i] = r->waiters[--r->n_waiters];
-      return;
-    }
+  if (!w->listed)
+    return;
+  *(w->prev != NULL ? &w->prev->next : &r->first_waiter) = w->next;
+  *(w->next != NULL ? &w->next->prev : &r->last_waiter) = w->prev;
+  *w = (struct kwi_waiter) { 0 };
 }
 
-/* 0 or -1: without a place in the list nobody would wake it. */
-static int
-start_waiting (struct kwi_keyring *r, struct kwi_lane *lane)
+/* Behind those that wait already. */
+static void
+start_waiting (struct kwi_keyring *r, struct kwi_waiter *w)
 {
-  if (r->n_waiters == r->waiters_size) {
-    size_t size = r->waiters_size == 0 ? 8 : r->waiters_size * 2;
-    struct kwi_lane **w = realloc (r->waiters, size * sizeof (struct kwi_lane *));
-    if (w == NULL)
-      return -1;
-    r->waiters = w;
-    r->waiters_size = size;
-  }
-  r->waiters[r->n_waiters++] = lane;
-  return 0;
+  *w = (struct kwi_waiter) { .prev = r->last_waiter, .listed = 1 };
+  *(w->prev != NULL ? &w->prev->next : &r->first_waiter) = w;
+  r->last_waiter = w;
 }
 
-/* All of them: what they wait for has changed.  A wake-up only sets a flag in
- * the lane, so it is done under the lock, where the lane surely still lives. */
+/* All of them: what they wait for has changed.  A wake-up only sets a flag, so
+ * it is done under the lock, where the waiter surely still lives. */
 static void
 wake_waiters (struct kwi_keyring *r)
 {
-  while (r->n_waiters > 0)
-    r->wake (r->waiters[--r->n_waiters]);
+  struct kwi_waiter *w;
+
+  while ((w = r->first_waiter) != NULL) {
+    stop_waiting (r, w);
+    r->wake (w);
+  }
 }
 
 /* Takes note of a key that cannot be picked. */
@@ -211,7 +205,7 @@ pick_locked (struct kwi_keyring *r, const char *model, size_t prefer,
 
 void
 kwi_keyring_pick (struct kwi_keyring *r, const char *model, size_t prefer,
-                  uint64_t call, struct kwi_lane *lane, int64_t now_ms,
+                  uint64_t call, struct kwi_waiter *waiter, int64_t now_ms,
                   struct kwi_pick *ret)
 {
   *ret = (struct kwi_pick) {
@@ -223,12 +217,11 @@ kwi_keyring_pick (struct kwi_keyring *r, const char *model, size_t prefer,
     .limited_ready_ms = KWI_NEVER,
   };
   (void) pthread_mutex_lock (&r->lock);
-  if (lane != NULL)
-    stop_waiting (r, lane);
+  if (waiter != NULL)
+    stop_waiting (r, waiter);
   pick_locked (r, model, prefer, call, now_ms, ret);
-  if (ret->picked == KWI_PICK_BUSY && lane != NULL
-      && start_waiting (r, lane) != 0)
-    ret->picked = KWI_PICK_NONE;
+  if (ret->picked == KWI_PICK_BUSY && waiter != NULL)
+    start_waiting (r, waiter);
   ret->seq = atomic_fetch_add (r->seq, KWI_SEQ_STEP) + 1;
   (void) pthread_mutex_unlock (&r->lock);
 }
@@ -418,11 +411,11 @@ kwi_keyring_report (struct kwi_keyring *r, const struct kwi_hold *hold,
 
 void
 kwi_keyring_leave (struct kwi_keyring *r, const struct kwi_hold *hold,
-                   const char *model, uint64_t call, struct kwi_lane *lane)
+                   const char *model, uint64_t call, struct kwi_waiter *waiter)
 {
   (void) pthread_mutex_lock (&r->lock);
-  if (lane != NULL)
-    stop_waiting (r, lane);
+  if (waiter != NULL)
+    stop_waiting (r, waiter);
   if (hold->key < r->n) {
     (void) kwi_limits_probe_end (r->store, hold->subjects, 3, model, call, 0);
     wake_waiters (r);

@@ -11,18 +11,25 @@
 
 #include "limits-ledger.h"
 
-struct kwi_lane;
 struct kwi_keyring;
+
+/* A call's place among those that wait for something of the ring's; part of
+ * the call, and the ring's alone while it is listed. */
+struct kwi_waiter {
+  struct kwi_waiter *next, *prev;
+  int listed;
+  int _reserved;
+};
 
 /* A pick or a report takes so many numbers at once, for the events that tell
  * of it. */
 #define KWI_SEQ_STEP 4
 
 /* seq: the client's counter, taken under the lock so that it tells in which
- * order things were decided.  wake: called under the lock for each lane that
- * waits for a probe's end; it must only set a flag. */
+ * order things were decided.  wake: called under the lock for each waiter whose
+ * time has come; it must only set a flag. */
 struct kwi_keyring *kwi_keyring_new (atomic_uint_fast64_t *seq,
-                                     void (*wake) (struct kwi_lane *));
+                                     void (*wake) (struct kwi_waiter *));
 void kwi_keyring_free (struct kwi_keyring *);
 
 /* Before the first pick.  0 or -1 (no memory). */
@@ -35,8 +42,8 @@ size_t kwi_keyring_index (const struct kwi_keyring *, const char *name);
 
 enum kwi_picked {
   KWI_PICK_KEY = 0,             /* key is free for this model             */
-  KWI_PICK_BUSY,                /* all blocked, but one is being probed: lane is
-                                   woken when that is over                */
+  KWI_PICK_BUSY,                /* all blocked, but one is being probed: the
+                                   waiter is woken when that is over      */
   KWI_PICK_NONE                 /* all blocked                            */
 };
 
@@ -67,10 +74,10 @@ struct kwi_pick {
 
 /* The key on which call's next attempt goes out: prefer (a retry stays on its
  * key) if that is free, else the first in order that is; one whose reset has
- * passed is probed by one call at a time.  lane: to be woken; NULL with call 0:
- * only a look. */
+ * passed is probed by one call at a time.  waiter: to be woken; NULL with call
+ * 0: only a look. */
 void kwi_keyring_pick (struct kwi_keyring *, const char *model, size_t prefer,
-                       uint64_t call, struct kwi_lane *lane, int64_t now_ms,
+                       uint64_t call, struct kwi_waiter *waiter, int64_t now_ms,
                        struct kwi_pick *ret);
 
 /* What an answer on key is worth.  park: whether its verdict parks its scope
@@ -92,10 +99,10 @@ void kwi_keyring_report (struct kwi_keyring *, const struct kwi_hold *,
                          int64_t now_ms, struct kwi_effect *ret);
 
 /* The call is over, or goes to another key: a probe it held is given back, its
- * lane waits no more. */
+ * waiter waits no more. */
 void kwi_keyring_leave (struct kwi_keyring *, const struct kwi_hold *,
                         const char *model, uint64_t call,
-                        struct kwi_lane *lane);
+                        struct kwi_waiter *waiter);
 
 /* Forgets what blocks a key (and its account); key == count: every key. */
 void kwi_keyring_reset (struct kwi_keyring *, size_t key);

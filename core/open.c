@@ -8,6 +8,7 @@
 #include <keywheel/provider.h>
 #include <keywheel/keywheel.h>
 
+#include "call.h"
 #include "client.h"
 #include "fail.h"
 #include "instance.h"
@@ -179,7 +180,7 @@ fill_ring (struct kwi_provider *p)
 {
   size_t i;
 
-  p->ring = kwi_keyring_new (&p->client->seq, kwi_lane_wake);
+  p->ring = kwi_keyring_new (&p->client->seq, kwi_call_wake);
   if (p->ring == NULL)
     return -1;
   for (i = 0; i < kwi_secrets_count (p->secrets); i++) {

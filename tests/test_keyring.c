@@ -18,9 +18,9 @@ static struct kwi_hold holds[3];  /* as last picked */
 static struct kwi_keyring *r;
 
 static void
-wake (struct kwi_lane *lane)
+wake (struct kwi_waiter *waiter)
 {
-  (void) lane;
+  (void) waiter;
   woken++;
 }
 
@@ -215,7 +215,7 @@ START_TEST (who_waits_for_a_probe_is_woken_by_its_end)
   struct kwi_judgement j = verdict (KW_OUTCOME_DAILY_LIMIT, KW_SCOPE_KEY_MODEL,
                                     1000, "");
   struct kwi_judgement ok = verdict (KW_OUTCOME_OK, KW_SCOPE_REQUEST, -1, "");
-  struct kwi_lane *lane = (struct kwi_lane *) (void *) &woken;
+  struct kwi_waiter waiter = { 0 };
   struct kwi_pick p;
   size_t i;
 
@@ -223,12 +223,12 @@ START_TEST (who_waits_for_a_probe_is_woken_by_its_end)
     (void) report (i, "m", 1, &j, 0);
   /* Staggered: the first alone is back at 1000. */
   ck_assert_int_eq (pick ("m", 2, 1000).probe, 1);
-  kwi_keyring_pick (r, "m", KWI_NO_KEY, 3, lane, 1000, &p);
+  kwi_keyring_pick (r, "m", KWI_NO_KEY, 3, &waiter, 1000, &p);
   ck_assert_int_eq (p.picked, KWI_PICK_BUSY);
   ck_assert_int_eq (woken, 0);
   (void) report (0, "m", 2, &ok, 1001);
   ck_assert_int_eq (woken, 1);
-  kwi_keyring_pick (r, "m", KWI_NO_KEY, 3, lane, 1001, &p);
+  kwi_keyring_pick (r, "m", KWI_NO_KEY, 3, &waiter, 1001, &p);
   ck_assert_int_eq (p.picked, KWI_PICK_KEY);
   ck_assert_uint_eq (p.hold.key, 0);
 }
