@@ -14,7 +14,7 @@
 static int
 nobody_listens (const struct kwi_call *c)
 {
-  return c->provider->client->observer == NULL;
+  return c->provider->client->observer == NULL && c->on_event == NULL;
 }
 
 static struct kw_event
@@ -38,6 +38,8 @@ tell (struct kwi_call *c, struct kw_event *e, char *message, int n)
   kwi_clean_line (message);
   e->message = message;
   kwi_client_tell (c->provider, e);
+  if (c->on_event != NULL)
+    c->on_event (c->on_event_user, e);
 }
 
 void

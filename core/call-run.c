@@ -1,83 +1,218 @@
-/* call-run - steps through a call on the caller's own thread: sends on its
- * lane, and waits there too, where a wake-up or a cancel ends the wait. */
+/* call-run - steps through a call on the thread of its lane: sends, waits, and
+ * is told of what comes by the lane's loop.  A blocking call turns that loop
+ * itself until the call is over; the asynchronous ones share one. */
+#include <stddef.h>
+
 #define KW_PROVIDER_API 1
 #include <keywheel/provider.h>
 #include <keywheel/keywheel.h>
 
 #include "call.h"
 #include "client.h"
+#include "loop.h"
 #include "secrets.h"
 #include "transport.h"
 
+#define CALL_OF(pointer, member)                                        \
+  ((struct kwi_call *) (void *)                                         \
+   ((char *) (pointer) - offsetof (struct kwi_call, member)))
+
+/* What a message to the call's thread is about. */
+enum { SAY_WOKEN = 1, SAY_CANCEL = 2, SAY_RESUME = 4, SAY_BEGIN = 8 };
+
+static struct kwi_loop *
+loop_of (const struct kwi_call *c)
+{
+  return kwi_lane_loop (c->lane);
+}
+
 static void
-exchange (struct kwi_call *c)
+on_answered (void *user)
+{
+  struct kwi_call *c = user;
+
+  kwi_call_answered (c);
+  kwi_call_step (c);
+}
+
+static int
+take_stream (void *user, struct kwi_answer *a, const void *data,
+             size_t len, size_t *ret_taken)
+{
+  struct kwi_call *c = user;
+
+  return kwi_stream_sink (&c->sink, a, data, len, ret_taken);
+}
+
+static void
+send_it (struct kwi_call *c)
 {
   const struct kwi_provider_config *config = c->provider->config;
   const struct kwi_clock *k = &c->provider->client->clock;
-  struct kwi_exchange x = {
+  struct kwi_secrets *secrets = c->provider->secrets;
+  struct kwi_exchange *x = &c->exchange;
+
+  *x = (struct kwi_exchange) {
     .request = &c->request,
-    .secret = kwi_secrets_get (c->provider->secrets, c->hold.key),
+    .secret = kwi_secrets_get (secrets, c->hold.key),
+    .net = &config->net,
+    .answer = &c->answer,
     .attempt_timeout_ms = config->attempt_timeout_ms,
     .connect_timeout_ms = config->connect_timeout_ms,
     .left_ms = kwi_policy_left (&c->state, k->mono_ms (k->ctx)),
     .max_response = config->max_response,
     .wall_ms = k->wall_ms (k->ctx),
     .stream = c->stream,
+    .done = on_answered,
+    .user = c,
   };
-
+  if (c->request.secret_header[0] != '\0')
+    x->secret_line = kwi_secrets_line (secrets, c->hold.key,
+                                       c->request.secret_header,
+                                       c->request.secret_prefix);
   if (c->stream) {
     c->sink.max_response = config->max_response;
-    x.sink = kwi_stream_sink;
-    x.user = &c->sink;
+    x->sink = take_stream;
   }
-  kwi_lane_exchange (c->lane, &x, &c->answer);
+  kwi_exchange_begin (c->lane, x);
 }
 
 static void
-wait (struct kwi_call *c)
+on_time (struct kwi_timer *t)
+{
+  kwi_call_step (CALL_OF (t, timer));
+}
+
+/* 1: it is under way; 0: it is over already, in a clock of its own. */
+static int
+begin_wait (struct kwi_call *c)
 {
   const struct kwi_clock *k = &c->provider->client->clock;
-  int64_t end = k->mono_ms (k->ctx) + c->wait_ms;
 
   if (k->wait != NULL && !c->wake_only) {
     k->wait (k->ctx, c->wait_ms);
-    return;
+    return 0;
   }
-  do {
-    kwi_lane_wait (c->lane, end - k->mono_ms (k->ctx));
-    if (c->wake_only)
-      return;                   /* woken or timed out: kwi_call_next looks */
-  } while (k->mono_ms (k->ctx) < end
-           && !kwi_transport_cancelled (c->provider->client->transport));
+  c->timer.fire = on_time;
+  kwi_timer_set (&loop_of (c)->timers, &c->timer,
+                 kwi_clock_system.mono_ms (NULL) + c->wait_ms);
+  return 1;
+}
+
+void
+kwi_call_step (struct kwi_call *c)
+{
+  const struct kwi_transport *t = c->provider->client->transport;
+
+  for (;;) {
+    kwi_timer_unset (&loop_of (c)->timers, &c->timer);
+    if (kwi_transport_cancelled (t) || c->cancelled)
+      kwi_call_cancel (c);
+    switch (kwi_call_next (c)) {
+    case KWI_STEP_SEND:
+      send_it (c);
+      return;
+    case KWI_STEP_WAIT:
+      if (begin_wait (c))
+        return;
+      break;
+    default:
+      c->over (c);
+      return;
+    }
+  }
+}
+
+/* ---- Messages ------------------------------------------------------------- */
+
+static void
+on_post (struct kwi_post *p)
+{
+  struct kwi_call *c = CALL_OF (p, post);
+  int said = atomic_exchange (&c->said, 0);
+
+  if ((said & SAY_CANCEL) != 0) {
+    c->cancelled = 1;
+    /* An exchange of its own is dropped, not waited for. */
+    kwi_exchange_abort (&c->exchange);
+    kwi_call_step (c);
+  }
+  else if ((said & SAY_BEGIN) != 0
+           || ((said & SAY_WOKEN) != 0 && c->waiting && c->wake_only))
+    kwi_call_step (c);
+  else if ((said & SAY_RESUME) != 0)
+    kwi_exchange_resume (&c->exchange);
+}
+
+static void
+say (struct kwi_call *c, int what)
+{
+  (void) atomic_fetch_or (&c->said, what);
+  kwi_loop_post (loop_of (c), &c->post);
 }
 
 void
 kwi_call_wake (struct kwi_waiter *w)
 {
-  struct kwi_call *c
-    = (struct kwi_call *) ((char *) w - offsetof (struct kwi_call, waiter));
+  say (CALL_OF (w, waiter), SAY_WOKEN);
+}
 
-  kwi_lane_wake (c->lane);
+void
+kwi_call_start (struct kwi_call *c)
+{
+  c->post.run = on_post;
+  say (c, SAY_BEGIN);
+}
+
+void
+kwi_call_ask_cancel (struct kwi_call *c)
+{
+  say (c, SAY_CANCEL);
+}
+
+void
+kwi_call_ask_resume (struct kwi_call *c)
+{
+  say (c, SAY_RESUME);
+}
+
+void
+kwi_call_leave_lane (struct kwi_call *c)
+{
+  kwi_exchange_abort (&c->exchange);
+  kwi_timer_unset (&loop_of (c)->timers, &c->timer);
+  kwi_loop_unpost (loop_of (c), &c->post);
+}
+
+/* ---- On the caller's own thread ------------------------------------------- */
+
+static void
+blocking_over (struct kwi_call *c)
+{
+  c->is_over = 1;
+  loop_of (c)->interrupted = 1;
+}
+
+static void
+blocking_cancel (void *user)
+{
+  struct kwi_call *c = user;
+
+  if (c->is_over)
+    return;
+  c->cancelled = 1;
+  kwi_exchange_abort (&c->exchange);
+  kwi_call_step (c);
 }
 
 int
 kwi_call_run (struct kwi_call *c)
 {
-  const struct kwi_transport *t = c->provider->client->transport;
-
-  for (;;) {
-    if (kwi_transport_cancelled (t))
-      kwi_call_cancel (c);
-    switch (kwi_call_next (c)) {
-    case KWI_STEP_SEND:
-      exchange (c);
-      kwi_call_answered (c);
-      break;
-    case KWI_STEP_WAIT:
-      wait (c);
-      break;
-    default:
-      return c->code;
-    }
-  }
+  c->post.run = on_post;
+  c->over = blocking_over;
+  kwi_lane_on_cancel (c->lane, blocking_cancel, c);
+  kwi_call_step (c);
+  while (!c->is_over)
+    kwi_loop_run (loop_of (c), -1);
+  return c->code;
 }

@@ -6,6 +6,7 @@
 #ifndef KWI_CALL_H
 #define KWI_CALL_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,11 +15,12 @@
 #include "answer.h"
 #include "instance.h"
 #include "keyring.h"
+#include "loop.h"
 #include "policy.h"
 #include "request.h"
 #include "stream.h"
+#include "transport.h"
 
-struct kwi_lane;
 struct kwi_provider;
 
 enum kwi_step {
@@ -32,6 +34,15 @@ struct kwi_call {
   /* The driver's business. */
   struct kwi_provider *provider;
   struct kwi_lane *lane;
+  struct kwi_exchange exchange; /* the one under way                      */
+  struct kwi_timer timer;       /* of a wait                              */
+  struct kwi_post post;         /* what other threads say, in said        */
+  atomic_int said;
+  int cancelled;                /* by its handle                          */
+  void (*over) (struct kwi_call *); /* told of the end, on its thread     */
+  int is_over;
+  void (*on_event) (void *user, const struct kw_event *); /* or NULL     */
+  void *on_event_user;
   struct kwi_waiter waiter;
   uint64_t id;
   const char *path;
@@ -82,11 +93,22 @@ void kwi_call_cancel (struct kwi_call *);
 /* Frees what it owns; gives a probe back. */
 void kwi_call_clear (struct kwi_call *);
 
+/* ---- call-run.c: on its lane --------------------------------------------- */
+
+/* Steps through it on this thread, turning its lane.  Returns call->code. */
+int kwi_call_run (struct kwi_call *);
+/* Goes on with it, until something is to be waited for or over was called. */
+void kwi_call_step (struct kwi_call *);
+/* From any thread: kwi_call_step on its own; an end by KW_ERR_CANCELLED; a
+ * paused stream goes on. */
+void kwi_call_start (struct kwi_call *);
+void kwi_call_ask_cancel (struct kwi_call *);
+void kwi_call_ask_resume (struct kwi_call *);
 /* What a keyring is given to wake a call with; from any thread. */
 void kwi_call_wake (struct kwi_waiter *);
-
-/* Steps through it on this thread, by its lane.  Returns call->code. */
-int kwi_call_run (struct kwi_call *);
+/* Nothing of the lane's points to it any more.  After kwi_call_clear, which
+ * takes it off the keyring's list: then nobody wakes it. */
+void kwi_call_leave_lane (struct kwi_call *);
 
 /* ---- call-judge.c ------------------------------------------------------- */
 

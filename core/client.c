@@ -68,8 +68,6 @@ kwi_client_tell (struct kwi_provider *p, struct kw_event *e)
 {
   struct kw_client *c = p->client;
 
-  if (c->observer == NULL)
-    return;
   e->struct_size = sizeof *e;
   if (e->seq == 0)
     e->seq = atomic_fetch_add (&c->seq, 1) + 1;
@@ -81,7 +79,8 @@ kwi_client_tell (struct kwi_provider *p, struct kw_event *e)
   e->account = or_empty (e->account);
   e->reason = or_empty (e->reason);
   e->message = or_empty (e->message);
-  c->observer (c->observer_user, e);
+  if (c->observer != NULL)
+    c->observer (c->observer_user, e);
 }
 
 /* ---- Finding a provider --------------------------------------------------- */
@@ -198,42 +197,9 @@ take_request (struct kwi_call *c, const kw_request *rq, int max_tokens,
   return 0;
 }
 
-/* The whole answer to someone who asked for pieces. */
-static int
-hand_over (const kw_request *rq, const kw_reply *r)
-{
-  size_t len;
-  const char *body = kw_reply_body (r, &len), *text;
-  int stop = 0;
-
-  if (rq->on_data != NULL && len > 0)
-    stop = rq->on_data (rq->user, body, len);
-  if (stop == 0 && rq->on_text != NULL
-      && (text = kw_reply_text (r)) != NULL && text[0] != '\0')
-    stop = rq->on_text (rq->user, text, strlen (text));
-  return stop;
-}
-
-static int
-finish_call (struct kwi_call *c, const kw_request *rq, kw_reply **ret,
-             struct kw_error *err)
-{
-  int streamed = c->sink.is_stream;
-  kw_reply *r = kwi_reply_new (c);
-
-  if (r == NULL)
-    return kwi_fail (err, KW_ERR_MEMORY, "out of memory");
-  if (!streamed && hand_over (rq, r) != 0) {
-    kw_reply_free (r);
-    return kwi_fail (err, KW_ERR_CANCELLED, "cancelled");
-  }
-  *ret = r;
-  return 0;
-}
-
 /* Starts err anew: it may hold what an earlier call left. */
-static void
-clear_error (struct kw_error *err)
+void
+kwi_client_clear_error (struct kw_error *err)
 {
   if (err == NULL || err->struct_size < offsetof (struct kw_error, attempt))
     return;
@@ -243,14 +209,56 @@ clear_error (struct kw_error *err)
   err->message[0] = '\0';
 }
 
-/* Takes a lane and drives the call to its end.  kwi_call_clear is the
- * caller's, also after a failure. */
+int
+kwi_client_take (struct kw_client *c, const kw_request *rq,
+                 struct kwi_call *call, char **ret_own)
+{
+  call->provider = kwi_client_find (c, rq->provider);
+  if (call->provider == NULL)
+    return no_such_provider (c, rq->provider, call->err);
+  return take_request (call, rq, 0, ret_own, call->err);
+}
+
+int
+kwi_client_hand_out (struct kwi_call *c, kw_reply **ret)
+{
+  const struct kwi_stream *s = &c->sink;
+  kw_reply *r = kwi_reply_new (c);
+  const char *body, *text;
+  size_t len;
+  int stop = 0;
+
+  if (r == NULL)
+    return kwi_fail (c->err, KW_ERR_MEMORY, "out of memory");
+  if (!s->is_stream) {
+    /* The whole answer to someone who asked for pieces. */
+    body = kw_reply_body (r, &len);
+    if (s->on_data != NULL && len > 0)
+      stop = s->on_data (s->user, body, len);
+    if (stop == KW_PAUSE && s->may_pause)
+      stop = 0;                 /* there is no more */
+    if (stop == 0 && s->on_text != NULL
+        && (text = kw_reply_text (r)) != NULL && text[0] != '\0')
+      stop = s->on_text (s->user, text, strlen (text));
+    if (stop == KW_PAUSE && s->may_pause)
+      stop = 0;
+  }
+  if (stop != 0) {
+    kw_reply_free (r);
+    return kwi_fail (c->err, KW_ERR_CANCELLED, "cancelled");
+  }
+  *ret = r;
+  return 0;
+}
+
+/* Takes a lane and drives the call to its end. */
 static int
 run (struct kw_client *c, struct kwi_call *call, const kw_request *rq)
 {
   call->lane = kwi_lane_take (c->transport);
   if (call->lane == NULL)
-    return kwi_fail (call->err, KW_ERR_MEMORY, "out of memory");
+    return kwi_fail (call->err, KW_ERR_MEMORY,
+                     "out of memory, or of descriptors");
   call->sink.instance = call->provider->instance;
   call->sink.on_data = rq->on_data;
   call->sink.on_text = rq->on_text;
@@ -262,7 +270,10 @@ run (struct kw_client *c, struct kwi_call *call, const kw_request *rq)
 static void
 clear (struct kw_client *c, struct kwi_call *call)
 {
+  if (call->lane == NULL)
+    return;
   kwi_call_clear (call);
+  kwi_call_leave_lane (call);
   kwi_lane_give (c->transport, call->lane);
 }
 
@@ -276,20 +287,17 @@ kw_chat (kw_client *c, const kw_request *request, kw_reply **ret_reply,
   char *own = NULL;
   int code;
 
-  clear_error (err);
+  kwi_client_clear_error (err);
   if (request == NULL || request->struct_size == 0)
     return kwi_fail (err, KW_ERR_USAGE,
                      "the request was not begun as KW_REQUEST_INIT");
   memcpy (&rq, request, request->struct_size < sizeof rq
                           ? request->struct_size : sizeof rq);
-  call.provider = kwi_client_find (c, rq.provider);
-  if (call.provider == NULL)
-    return no_such_provider (c, rq.provider, err);
-  code = take_request (&call, &rq, 0, &own, err);
+  code = kwi_client_take (c, &rq, &call, &own);
   if (code == 0) {
     code = run (c, &call, &rq);
     if (code == 0)
-      code = finish_call (&call, &rq, ret_reply, err);
+      code = kwi_client_hand_out (&call, ret_reply);
     clear (c, &call);
   }
   free (own);
@@ -307,7 +315,7 @@ kw_probe (kw_client *c, const char *provider, const char *key_name,
   char *own = NULL;
   int code = 0;
 
-  clear_error (err);
+  kwi_client_clear_error (err);
   call.provider = kwi_client_find (c, provider);
   if (call.provider == NULL)
     return no_such_provider (c, provider, err);

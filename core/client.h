@@ -3,6 +3,7 @@
 #ifndef KWI_CLIENT_H
 #define KWI_CLIENT_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -15,6 +16,7 @@ struct kw_client;
 struct kw_event;
 struct kw_error;
 struct kw_instance;
+struct kwi_async;
 struct kwi_keyring;
 struct kwi_plugin;
 struct kwi_secrets;
@@ -43,6 +45,8 @@ struct kw_client {
   size_t n_warnings;
   atomic_uint_fast64_t seq;     /* orders events                          */
   atomic_uint_fast64_t calls;
+  struct kwi_async *async;      /* made by the first who needs it         */
+  pthread_mutex_t async_lock;
   void (*observer) (void *user, const struct kw_event *);
   void *observer_user;
 };
@@ -57,6 +61,21 @@ struct kw_client *kwi_client_open (const char *ini_path,
                                    const struct kwi_env *,
                                    const struct kwi_reporter *,
                                    struct kw_error *err);
+
+/* ---- client.c and async.c ----------------------------------------------- */
+
+struct kwi_call;
+struct kw_client_request;
+struct kw_reply;
+
+void kwi_client_clear_error (struct kw_error *);
+/* Makes call what rq asks for; *ret_own is a body for free(), or NULL. */
+int kwi_client_take (struct kw_client *, const struct kw_client_request *rq,
+                     struct kwi_call *, char **ret_own);
+/* What a served call has for its caller. */
+int kwi_client_hand_out (struct kwi_call *, struct kw_reply **ret);
+/* Ends the calls that are under way; before the providers go. */
+void kwi_async_close (struct kw_client *);
 
 /* The section of that name (NULL: the default one), or NULL. */
 struct kwi_provider *kwi_client_find (struct kw_client *, const char *name);

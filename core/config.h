@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "net.h"
 #include "policy.h"
 
 struct kw_error;
@@ -56,6 +57,7 @@ struct kwi_provider_config {    /* [provider NAME] */
   int64_t attempt_timeout_ms;
   int64_t connect_timeout_ms;
   int64_t max_response;         /* bytes                                  */
+  struct kwi_net net;
   struct kwi_key_config *keys;
   size_t n_keys;
   struct kwi_option *options;

@@ -398,6 +398,7 @@ kwi_client_open (const char *ini_path, const struct kwi_clock *clock,
     return NULL;
   }
   o.client->clock = *clock;
+  (void) pthread_mutex_init (&o.client->async_lock, NULL);
   o.reporter = (struct kwi_reporter) { .report = note_report, .user = &o };
   o.mistakes.reporter = &o.reporter;
   code = open_all (&o, ini_path, err);
@@ -416,6 +417,8 @@ kw_client_close (kw_client *c)
 
   if (c == NULL)
     return;
+  kwi_async_close (c);
+  (void) pthread_mutex_destroy (&c->async_lock);
   for (i = 0; i < c->n_providers; i++)
     provider_free (c->providers[i]);
   free (c->providers);

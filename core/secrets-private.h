@@ -3,14 +3,20 @@
 #ifndef KWI_SECRETS_PRIVATE_H
 #define KWI_SECRETS_PRIVATE_H
 
+#include <stdatomic.h>
+
 #include "secrets.h"
 
 struct kwi_secrets {
   struct kwi_secret *list;
   size_t n;
-  char *arena;                  /* guarded: the keys, one behind another  */
+  char *arena;                  /* guarded: the keys, with room for words in
+                                   front of each and a NUL behind         */
   size_t arena_len, arena_size;
   size_t *by_length;            /* indexes, the longest key first         */
+  atomic_int line_len;          /* of the words in front of each key; 0: not
+                                   yet, -1: they do not fit               */
+  char header[64], prefix[64];  /* those words                            */
 };
 
 /* Keeps a key; name NULL: it gets one when all are there.  0; -1: no memory.

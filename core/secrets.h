@@ -47,6 +47,12 @@ size_t kwi_secrets_count (const struct kwi_secrets *);
 const struct kwi_secret *kwi_secrets_get (const struct kwi_secrets *, size_t i);
 void kwi_secrets_free (struct kwi_secrets *);
 
+/* "HEADER: PREFIX" and key i as one string, in the guarded memory where the key
+ * is: the same words for all of them, those asked for first.  NULL: others,
+ * or they do not fit.  Thread-safe. */
+const char *kwi_secrets_line (struct kwi_secrets *, size_t i,
+                              const char *header, const char *prefix);
+
 /* Replaces every occurrence of a secret in text by "[key NAME]" (or stars
  * where that does not fit): providers echo keys in messages. */
 void kwi_secrets_redact (const struct kwi_secrets *, char *text, size_t size);

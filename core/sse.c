@@ -107,7 +107,7 @@ int
 kwi_sse_feed (struct kwi_sse *s, const char *bytes, size_t len,
               int (*event) (void *user, const char *name, const char *data,
                             size_t len),
-              void *user)
+              void *user, size_t *ret_used)
 {
   size_t i = 0;
   int r;
@@ -127,11 +127,13 @@ kwi_sse_feed (struct kwi_sse *s, const char *bytes, size_t len,
     if (r != 0)
       return r;
     if (i == len)
-      return 0;
+      break;
     s->after_cr = bytes[i++] == '\r';
+    *ret_used = i;
     r = end_of_line (s, event, user);
     if (r != 0)
       return r;
   }
+  *ret_used = len;
   return 0;
 }

@@ -28,10 +28,11 @@ void kwi_sse_clear (struct kwi_sse *);
 
 /* Calls event for each event that is complete; data is NUL-terminated behind
  * len.  Non-zero from event (let it be positive) stops and is returned;
- * KWI_SSE_TOO_LARGE: an event over max; KWI_SSE_NO_MEMORY. */
+ * KWI_SSE_TOO_LARGE: an event over max; KWI_SSE_NO_MEMORY.
+ * *ret_used: the bytes up to the end of the event that stopped it, or all. */
 int kwi_sse_feed (struct kwi_sse *, const char *bytes, size_t len,
                   int (*event) (void *user, const char *name,
                                 const char *data, size_t len),
-                  void *user);
+                  void *user, size_t *ret_used);
 
 #endif

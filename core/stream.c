@@ -7,10 +7,12 @@
 
 #define KW_PROVIDER_API 1
 #include <keywheel/provider.h>  /* KW_OUTCOME_*, KW_NET_* */
+#include <keywheel/keywheel.h>  /* KW_PAUSE */
 
 #include "body.h"
 #include "request.h"
 #include "stream.h"
+#include "transport.h"          /* KWI_SINK_* */
 
 void
 kwi_stream_reset (struct kwi_stream *s)
@@ -22,7 +24,7 @@ kwi_stream_reset (struct kwi_stream *s)
   s->answer = NULL;
   s->held_len = s->n_events = 0;
   s->is_stream = s->is_chat = s->started = s->failed = 0;
-  s->untranslated = s->stopped = 0;
+  s->untranslated = s->stopped = s->paused = 0;
   s->ended = 1;                 /* until it turns out to be a chat */
   s->input_tokens = s->output_tokens = -1;
 }
@@ -162,14 +164,24 @@ note_end (struct kwi_stream *s, const char *data)
     s->ended = 1;
 }
 
+/* What a callback of the caller's returned. */
+static void
+heed (struct kwi_stream *s, int said)
+{
+  if (said == KW_PAUSE && s->may_pause)
+    s->paused = 1;
+  else if (said != 0)
+    s->stopped = 1;
+}
+
 static void
 hand_on_text (struct kwi_stream *s, struct json_object *json)
 {
   size_t len;
   const char *text = kwi_body_chunk_text (json, &len);
 
-  if (text != NULL && len > 0 && s->on_text (s->user, text, len) != 0)
-    s->stopped = 1;
+  if (text != NULL && len > 0)
+    heed (s, s->on_text (s->user, text, len));
 }
 
 /* A chunk of the answer, as it came or as it was translated. */
@@ -194,7 +206,7 @@ take_chunk (struct kwi_stream *s, const char *data, int usage,
   if (s->on_text != NULL)
     hand_on_text (s, json);
   json_object_put (json);
-  return s->stopped;
+  return s->stopped || s->paused;
 }
 
 static int
@@ -240,9 +252,8 @@ is_event_stream (const struct kwi_answer *a)
 static int
 flush (struct kwi_stream *s)
 {
-  if (s->held_len > 0 && s->on_data != NULL
-      && s->on_data (s->user, s->held, s->held_len) != 0)
-    s->stopped = 1;
+  if (s->held_len > 0 && s->on_data != NULL)
+    heed (s, s->on_data (s->user, s->held, s->held_len));
   s->held_len = 0;
   return s->stopped;
 }
@@ -266,8 +277,8 @@ hand_on (struct kwi_stream *s, int was_started, const void *data, size_t len)
     return 0;
   if (!was_started)
     return flush (s);
-  if (s->on_data != NULL && s->on_data (s->user, data, len) != 0)
-    s->stopped = 1;
+  if (s->on_data != NULL)
+    heed (s, s->on_data (s->user, data, len));
   return s->stopped;
 }
 
@@ -290,8 +301,8 @@ take_translated (struct kwi_stream *s, const char *event)
   r = was_started ? 0 : hold (s, event, len);
   if (r != 0)
     return give_up (s->answer, r);
-  r = take_chunk (s, data, mentions (data, "\"usage\""), NULL);
-  return hand_on (s, was_started, event, len) != 0 ? 1 : r;
+  (void) take_chunk (s, data, mentions (data, "\"usage\""), NULL);
+  return hand_on (s, was_started, event, len) != 0 || s->stopped;
 }
 
 /* data NULL: the last one. */
@@ -312,10 +323,11 @@ translate (struct kwi_stream *s, const char *name, const char *data,
     s->untranslated = 1;
     return 1;
   }
+  /* All that became of one event, even if a pause is asked for meanwhile. */
   while ((event = kwi_translate_next (t, event)) != NULL)
     if (take_translated (s, event) != 0)
       return 1;
-  return 0;
+  return s->paused;
 }
 
 static int
@@ -348,13 +360,26 @@ kwi_stream_finish (struct kwi_stream *s)
 
 /* ---- The exchange -------------------------------------------------------- */
 
+/* Feeds what came, as far as the caller's callbacks take it. */
+static int
+feed (struct kwi_stream *s, const char *data, size_t len,
+      int (*event) (void *, const char *, const char *, size_t),
+      size_t *ret_taken)
+{
+  int r = kwi_sse_feed (&s->sse, data, len, event, s, ret_taken);
+
+  return r < 0 ? give_up (s->answer, r) : r > 0 && !s->paused;
+}
+
 int
 kwi_stream_sink (void *user, struct kwi_answer *a, const void *data,
-                 size_t len)
+                 size_t len, size_t *ret_taken)
 {
   struct kwi_stream *s = user;
   int was_started = s->started, r;
+  size_t held_from = s->held_len;
 
+  s->paused = 0;
   if (!s->is_stream && a->body_len == 0)
     s->is_stream = is_event_stream (a);
   if (!s->is_stream)
@@ -362,16 +387,18 @@ kwi_stream_sink (void *user, struct kwi_answer *a, const void *data,
   s->answer = a;
   s->sse.max = s->max_response > 0 ? (size_t) s->max_response : 0;
   if (is_translated (s)) {
-    r = kwi_sse_feed (&s->sse, data, len, on_foreign_event, s);
-    return r < 0 ? give_up (a, r) : r;
+    r = feed (s, data, len, on_foreign_event, ret_taken);
+    return r != 0 ? r : s->paused ? KWI_SINK_PAUSE : 0;
   }
   r = was_started ? 0 : hold (s, data, len);
   if (r != 0)
     return give_up (a, r);
-  r = kwi_sse_feed (&s->sse, data, len, on_event, s);
-  if (r < 0)
-    r = give_up (a, r);
-  return hand_on (s, was_started, data, len) != 0 ? 1 : r;
+  r = feed (s, data, len, on_event, ret_taken);
+  if (s->paused && !was_started)
+    s->held_len = held_from + *ret_taken;
+  if (hand_on (s, was_started, data, s->paused ? *ret_taken : len) != 0 || r != 0)
+    return KWI_SINK_STOP;
+  return s->paused ? KWI_SINK_PAUSE : 0;
 }
 
 int

@@ -47,6 +47,8 @@ struct kwi_stream {
   int untranslated;             /* the plugin failed at an event; why, is
                                    in the answer                          */
   int stopped;                  /* the caller's callback said stop        */
+  int may_pause;                /* there is somebody who would resume     */
+  int paused;                   /* the caller's callback said pause       */
   struct kwi_judgement *judgement; /* where that goes                     */
   char *error_text;             /* the error event's data, for free()     */
   struct kwi_answer *answer;    /* the exchange's, once it is a stream    */
@@ -59,7 +61,7 @@ void kwi_stream_clear (struct kwi_stream *);
 
 /* The transport's sink; user is the kwi_stream. */
 int kwi_stream_sink (void *user, struct kwi_answer *, const void *data,
-                     size_t len);
+                     size_t len, size_t *ret_taken);
 /* The exchange ended well: a translation's last call.  Before the answer is
  * judged, for it may be what ends the chat. */
 void kwi_stream_finish (struct kwi_stream *);

@@ -1,5 +1,6 @@
 /* vault - a provider's keys once they are found: kept, handed out, and taken
  * out of texts.  Knows no file and no variable. */
+#include <pthread.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,9 @@
 /* A shorter key is some test's, and its bytes are in any text: "a" would
  * garble every message.  And this much of a key's beginning gives it away. */
 #define REDACT_FROM 8
+
+/* In front of each key's bytes: "Authorization: Bearer " is 22. */
+#define LINE_ROOM 32
 
 /* ---- Filling ----------------------------------------------------------- */
 
@@ -63,7 +67,7 @@ kwi_secrets_add (struct kwi_secrets *s, const char *name, const char *source,
   if (list == NULL)
     return -1;
   s->list = list;
-  if (reserve (s, len) != 0)
+  if (reserve (s, LINE_ROOM + len + 1) != 0)
     return -1;
   struct kwi_secret *secret = &list[s->n];
   *secret = (struct kwi_secret) { .weight = weight, .len = len };
@@ -72,8 +76,9 @@ kwi_secrets_add (struct kwi_secrets *s, const char *name, const char *source,
   int m = snprintf (secret->source, sizeof secret->source, "%s", source);
   if (n < 0 || m < 0 || fingerprint (bytes, len, secret->fingerprint) != 0)
     return -1;
-  memcpy (s->arena + s->arena_len, bytes, len);
-  s->arena_len += len;
+  memcpy (s->arena + s->arena_len + LINE_ROOM, bytes, len);
+  s->arena[s->arena_len + LINE_ROOM + len] = '\0';
+  s->arena_len += LINE_ROOM + len + 1;
   s->n++;
   return 0;
 }
@@ -176,8 +181,10 @@ kwi_secrets_seal (struct kwi_secrets *s, const struct kwi_reporter *reporter)
 {
   size_t at = 0;
 
-  for (size_t i = 0; i < s->n; at += s->list[i++].len)
-    s->list[i].bytes = s->arena + at;
+  for (size_t i = 0; i < s->n; i++) {
+    s->list[i].bytes = s->arena + at + LINE_ROOM;
+    at += LINE_ROOM + s->list[i].len + 1;
+  }
   if (drop_repeated (s, reporter) != 0 || sort_by_length (s) != 0)
     return -1;
   for (size_t i = 0; i < s->n; i++) {
@@ -208,6 +215,44 @@ const struct kwi_secret *
 kwi_secrets_get (const struct kwi_secrets *s, size_t i)
 {
   return i < s->n ? &s->list[i] : NULL;
+}
+
+/* Writes the same words in front of every key; returns their length, or -1. */
+static int
+compose (struct kwi_secrets *s, const char *header, const char *prefix)
+{
+  char words[LINE_ROOM + 1];
+  int n = snprintf (words, sizeof words, "%s: %s", header, prefix);
+
+  if (n < 0 || n > LINE_ROOM || sodium_mprotect_readwrite (s->arena) != 0)
+    return -1;
+  for (size_t i = 0; i < s->n; i++)
+    memcpy (s->arena + (s->list[i].bytes - s->arena) - n, words, (size_t) n);
+  (void) sodium_mprotect_readonly (s->arena);
+  (void) memccpy (s->header, header, '\0', sizeof s->header - 1);
+  (void) memccpy (s->prefix, prefix, '\0', sizeof s->prefix - 1);
+  return n;
+}
+
+const char *
+kwi_secrets_line (struct kwi_secrets *s, size_t i, const char *header,
+                  const char *prefix)
+{
+  /* Held once in a provider's life. */
+  static pthread_mutex_t composing = PTHREAD_MUTEX_INITIALIZER;
+  int len = atomic_load_explicit (&s->line_len, memory_order_acquire);
+
+  if (len == 0) {
+    (void) pthread_mutex_lock (&composing);
+    len = atomic_load (&s->line_len);
+    if (len == 0) {
+      len = compose (s, header, prefix);
+      atomic_store_explicit (&s->line_len, len, memory_order_release);
+    }
+    (void) pthread_mutex_unlock (&composing);
+  }
+  return len > 0 && strcmp (header, s->header) == 0
+         && strcmp (prefix, s->prefix) == 0 ? s->list[i].bytes - len : NULL;
 }
 
 void

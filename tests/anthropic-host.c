@@ -94,9 +94,9 @@ feed (size_t step, struct got *g)
   ck_assert_msg (kwi_instance_prepare (in, &call, &r, &err) == 0, "%s", err.message);
   ck_assert_int_eq (kwi_answer_add_header (&a, "content-type", 12, "text/event-stream", 17), 0);
   kwi_stream_reset (&s);
-  for (size_t at = 0, n; at < sizeof events - 1; at += n) {
+  for (size_t at = 0, n, used; at < sizeof events - 1; at += n) {
     n = step < sizeof events - 1 - at ? step : sizeof events - 1 - at;
-    ck_assert_msg (kwi_stream_sink (&s, &a, events + at, n) == 0, "%s", a.net_text);
+    ck_assert_msg (kwi_stream_sink (&s, &a, events + at, n, &used) == 0, "%s", a.net_text);
   }
   kwi_stream_finish (&s);
   ck_assert_int_eq (kwi_stream_end (&s), 0);

@@ -56,7 +56,7 @@ while IFS= read -r f; do
       forbid "$f" "$call_of""time *\\(" "banned function (STYLE)" < "$tmp/code" ;;
   esac
   case $f in
-    core/transport*.c) ;;
+    core/transport*) ;;
     core/*)
       forbid "$f" '#.*include.*<curl/' "only the transport knows libcurl" < "$tmp/code" ;;
   esac
@@ -89,7 +89,10 @@ while IFS= read -r f; do
     *) forbid "$f" '^.{101,}' "a line of more than 100 columns" < "$tmp/whole" ;;
   esac
   lines=$(wc -l < "$f")
-  test "$lines" -le 500 || broken "$f: $lines lines; split long before 500"
+  most=500
+  # One page of declarations and what they promise.
+  case $f in include/*) most=600 ;; esac
+  test "$lines" -le "$most" || broken "$f: $lines lines; split long before 500"
   case $(head -n 1 "$f") in
     '/* '*) ;;
     *) broken "$f:1: the first line is no comment that says what the file is" ;;

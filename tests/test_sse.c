@@ -38,6 +38,8 @@ static const struct { const char *in, *out; } cases[] = {
     "a_name_longer_than_any_that_is_=x|" },
 };
 
+static size_t used;
+
 START_TEST (any_cut_gives_the_same_events)
 {
   const char *in = cases[_i].in;
@@ -50,7 +52,7 @@ START_TEST (any_cut_gives_the_same_events)
     for (at = 0; at < len; at += piece)
       ck_assert_int_eq (kwi_sse_feed (&s, in + at,
                                       len - at < piece ? len - at : piece, note,
-                                      &seen), 0);
+                                      &seen, &used), 0);
     ck_assert_msg (strcmp (seen.text, cases[_i].out) == 0,
                    "%s in pieces of %zu: %s", in, piece, seen.text);
     kwi_sse_clear (&s);
@@ -64,7 +66,8 @@ START_TEST (the_callback_can_stop_it)
   struct seen seen = { "", 2, 0 };
   const char in[] = "data: 1\n\ndata: 2\n\ndata: 3\n\n";
 
-  ck_assert_int_eq (kwi_sse_feed (&s, in, sizeof in - 1, note, &seen), 42);
+  ck_assert_int_eq (kwi_sse_feed (&s, in, sizeof in - 1, note, &seen, &used), 42);
+  ck_assert_uint_eq (used, 18); /* the third is left to come again */
   ck_assert_str_eq (seen.text, "=1|=2|");
   kwi_sse_clear (&s);
 }
@@ -80,7 +83,7 @@ START_TEST (an_endless_line_ends_at_the_bound)
 
   memset (block, 'x', sizeof block);
   while (r == 0 && fed <= KWI_SSE_MAX + sizeof block) {
-    r = kwi_sse_feed (&s, block, sizeof block, note, &seen);
+    r = kwi_sse_feed (&s, block, sizeof block, note, &seen, &used);
     fed += sizeof block;
   }
   ck_assert_int_eq (r, KWI_SSE_TOO_LARGE);
@@ -95,12 +98,12 @@ START_TEST (the_bound_is_the_callers)
   struct seen seen = { "", 0, 0 };
 
   /* No line is over it; the event is, by the line break between the two. */
-  ck_assert_int_eq (kwi_sse_feed (&s, lines, sizeof lines - 1, note, &seen),
+  ck_assert_int_eq (kwi_sse_feed (&s, lines, sizeof lines - 1, note, &seen, &used),
                     KWI_SSE_TOO_LARGE);
   ck_assert_str_eq (seen.text, "");
   kwi_sse_reset (&s);
   s.max = 21;
-  ck_assert_int_eq (kwi_sse_feed (&s, lines, sizeof lines - 1, note, &seen), 0);
+  ck_assert_int_eq (kwi_sse_feed (&s, lines, sizeof lines - 1, note, &seen, &used), 0);
   ck_assert_str_eq (seen.text, "=0123456789\n0123456789|");
   kwi_sse_clear (&s);
 }
@@ -111,9 +114,9 @@ START_TEST (reset_forgets_what_was_begun)
   struct kwi_sse s = { 0 };
   struct seen seen = { "", 0, 0 };
 
-  ck_assert_int_eq (kwi_sse_feed (&s, "event: e\ndata: a\r", 17, note, &seen), 0);
+  ck_assert_int_eq (kwi_sse_feed (&s, "event: e\ndata: a\r", 17, note, &seen, &used), 0);
   kwi_sse_reset (&s);
-  ck_assert_int_eq (kwi_sse_feed (&s, "\ndata: b\n\n", 10, note, &seen), 0);
+  ck_assert_int_eq (kwi_sse_feed (&s, "\ndata: b\n\n", 10, note, &seen, &used), 0);
   ck_assert_str_eq (seen.text, "=b|");
   kwi_sse_clear (&s);
 }

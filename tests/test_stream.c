@@ -33,7 +33,9 @@ begin (struct got *g)
 static int
 feed (const char *text)
 {
-  return kwi_stream_sink (&s, &answer, text, strlen (text));
+  size_t used;
+
+  return kwi_stream_sink (&s, &answer, text, strlen (text), &used);
 }
 
 static void

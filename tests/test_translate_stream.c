@@ -34,11 +34,11 @@ stream (const char *how, struct got *g, int with_data)
 static int
 feed (const char *text, size_t step)
 {
-  size_t len = strlen (text), i, n;
+  size_t len = strlen (text), i, n, used;
 
   for (i = 0; i < len; i += n) {
     n = step != 0 && step < len - i ? step : len - i;
-    if (kwi_stream_sink (&s, &a, text + i, n) != 0)
+    if (kwi_stream_sink (&s, &a, text + i, n, &used) != 0)
       return 1;
   }
   return 0;

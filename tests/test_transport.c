@@ -1,81 +1,21 @@
 /* test_transport - one exchange at a time on a lane: what comes back, how it
- * fails, how a wait ends. */
+ * fails. */
 #include <dlfcn.h>
 #include <netdb.h>
-#include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#define KW_PROVIDER_API 1
-#include <keywheel/provider.h>
-#include <keywheel/keywheel.h>
-
-#include "answer.h"
 #include "canned.h"
-#include "clock.h"
-#include "kwtest.h"
-#include "request.h"
-#include "secrets.h"
-#include "simctl.h"
-#include "transport.h"
-
-static struct simctl *sim;
-static struct kwi_transport *t;
-static struct kwi_lane *lane;
-static struct kw_request rq;
-static struct kwi_answer answer;
-static struct kwi_secret secret = { .bytes = "sk-a", .len = 4 };
-
-static void
-setup (void)
-{
-  sim = simctl_startl ("--key", "sk-a,name=A", "--clock", "manual", NULL);
-  t = kwi_transport_new (NULL);
-  ck_assert_ptr_nonnull (t);
-  lane = kwi_lane_take (t);
-  ck_assert_ptr_nonnull (lane);
-  memset (&rq, 0, sizeof rq);
-  memset (&answer, 0, sizeof answer);
-}
-
-static void
-teardown (void)
-{
-  kwi_answer_clear (&answer);
-  kwi_request_clear (&rq);
-  kwi_lane_give (t, lane);
-  kwi_transport_free (t);
-  simctl_stop (sim);
-}
-
-static struct kwi_exchange
-exchange (const char *method, const char *path, const char *body)
-{
-  char url[256];
-  int n = snprintf (url, sizeof url, "%s%s", simctl_base_url (sim), path);
-
-  ck_assert (n > 0 && (size_t) n < sizeof url);
-  kwi_request_reset (&rq, body, body != NULL ? strlen (body) : 0);
-  ck_assert_int_eq (kwi_request_method (&rq, method), 0);
-  ck_assert_int_eq (kwi_request_url (&rq, url), 0);
-  if (body != NULL)
-    ck_assert_int_eq (kwi_request_body (&rq, body, strlen (body)), 0);
-  ck_assert_int_eq (kwi_request_secret_header (&rq, "Authorization", "Bearer "), 0);
-  return (struct kwi_exchange) { .request = &rq, .secret = &secret,
-                                 .attempt_timeout_ms = 30000,
-                                 .connect_timeout_ms = 5000,
-                                 .left_ms = 60000, .max_response = 1 << 20,
-                                 .wall_ms = 1000000 };
-}
+#include "transportkit.h"
 
 START_TEST (an_answer_has_status_headers_and_body)
 {
   struct kwi_exchange x = exchange ("GET", "/models", NULL);
 
-  kwi_lane_exchange (lane, &x, &answer);
+  run (&x);
   ck_assert_int_eq (answer.status, 200);
   ck_assert_uint_eq (answer.net, KW_NET_OK);
   ck_assert_ptr_nonnull (strstr (answer.body, "\"data\""));
@@ -92,14 +32,14 @@ START_TEST (the_key_goes_where_the_plugin_says)
                                     "{\"model\":\"m\",\"messages\":[{\"role\":"
                                     "\"user\",\"content\":\"hi\"}]}");
 
-  kwi_lane_exchange (lane, &x, &answer);
+  run (&x);
   ck_assert_msg (answer.status == 200, "%s", answer.body);
   secret.bytes = "sk-b";
-  kwi_lane_exchange (lane, &x, &answer);
+  run (&x);
   ck_assert_int_eq (answer.status, 401);
   secret.bytes = "sk-a";
   rq.secret_header[0] = '\0';
-  kwi_lane_exchange (lane, &x, &answer);
+  run (&x);
   ck_assert_int_eq (answer.status, 401);
 }
 END_TEST
@@ -111,7 +51,7 @@ START_TEST (a_key_in_the_query_is_escaped_and_in_no_text)
   secret.bytes = "k&y =";
   secret.len = 5;
   ck_assert_int_eq (kwi_request_secret_query (&rq, "key"), 0);
-  kwi_lane_exchange (lane, &x, &answer);
+  run (&x);
   ck_assert_int_ne (answer.status, 0);
   ck_assert_ptr_null (strstr (rq.url, "k&y"));
   secret.bytes = "sk-a";
@@ -124,7 +64,7 @@ START_TEST (a_refused_connection_is_told_apart)
   struct kwi_exchange x = exchange ("GET", "/models", NULL);
 
   ck_assert_int_eq (kwi_request_url (&rq, "http://127.0.0.1:1/v1"), 0);
-  kwi_lane_exchange (lane, &x, &answer);
+  run (&x);
   ck_assert_int_eq (answer.status, 0);
   ck_assert_uint_eq (answer.net, KW_NET_CONNECT);
   ck_assert_str_ne (answer.net_text, "");
@@ -143,7 +83,7 @@ START_TEST (a_broken_exchange_says_how)
   struct kwi_exchange x = exchange ("GET", "/models", NULL);
 
   simctl_fault (sim, faults[_i].fault);
-  kwi_lane_exchange (lane, &x, &answer);
+  run (&x);
   ck_assert_msg (answer.net == faults[_i].net
                    && answer.status == faults[_i].status,
                  "%s: net %u status %d", faults[_i].fault, answer.net,
@@ -157,7 +97,7 @@ START_TEST (an_answer_over_the_bound_is_not_read_on)
 
   simctl_fault (sim, "body-size=100000,chunked");
   x.max_response = 5000;
-  kwi_lane_exchange (lane, &x, &answer);
+  run (&x);
   ck_assert_int_eq (answer.too_large, 1);
   ck_assert_uint_le (answer.body_len, 5000);
 }
@@ -170,8 +110,8 @@ START_TEST (a_lane_serves_again_after_each_failure)
 
   for (i = 0; i < 3; i++) {
     simctl_fault (sim, "drop,count=1");
-    kwi_lane_exchange (lane, &x, &answer);
-    kwi_lane_exchange (lane, &x, &answer);
+    run (&x);
+    run (&x);
     ck_assert_int_eq (answer.status, 200);
   }
 }
@@ -188,7 +128,7 @@ START_TEST (only_a_status_line_begins_the_headers_anew)
     "Content-Length: 2\r\n\r\nok");
 
   ck_assert_int_eq (kwi_request_url (&rq, canned_url (server)), 0);
-  kwi_lane_exchange (lane, &x, &answer);
+  run (&x);
   ck_assert_msg (answer.status == 200, "%s", answer.net_text);
   ck_assert_ptr_null (kwi_answer_header (&answer, "X-Early"));
   ck_assert_str_eq (kwi_answer_header (&answer, "X-First"), "1");
@@ -207,7 +147,7 @@ START_TEST (interim_answers_without_end_are_a_silence)
   ck_assert_int_eq (kwi_request_url (&rq, canned_url (server)), 0);
   x.stream = 1;
   x.attempt_timeout_ms = 100;
-  kwi_lane_exchange (lane, &x, &answer);
+  run (&x);
   ck_assert_msg (answer.timed_out == 1, "%s (%d)", answer.net_text, answer.status);
   ck_assert_int_eq (answer.past_deadline, 0);
   canned_stop (server, NULL, 0);
@@ -220,7 +160,7 @@ START_TEST (a_head_request_waits_for_no_body)
   struct canned *server = canned_start ("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n");
 
   ck_assert_int_eq (kwi_request_url (&rq, canned_url (server)), 0);
-  kwi_lane_exchange (lane, &x, &answer);
+  run (&x);
   ck_assert_uint_eq (answer.net, KW_NET_OK);
   ck_assert_int_eq (answer.status, 200);
   canned_stop (server, NULL, 0);
@@ -243,7 +183,7 @@ START_TEST (too_many_headers_are_told_as_what_they_are)
   (void) snprintf (head + at, LEN, "Content-Length: 0\r\n\r\n");
   server = canned_start (head);
   ck_assert_int_eq (kwi_request_url (&rq, canned_url (server)), 0);
-  kwi_lane_exchange (lane, &x, &answer);
+  run (&x);
   ck_assert_uint_eq (answer.net, KW_NET_OTHER);
   ck_assert_str_eq (answer.net_text, "the answer's headers are larger than 256 KB");
   canned_stop (server, NULL, 0);
@@ -270,7 +210,7 @@ START_TEST (the_longest_url_and_the_longest_key_pass)
   secret.len = KEY;
   ck_assert_int_eq (kwi_request_url (&rq, url), 0);
   ck_assert_int_eq (kwi_request_secret_query (&rq, "key"), 0);
-  kwi_lane_exchange (lane, &x, &answer);
+  run (&x);
   ck_assert_msg (answer.status == 204, "%s", answer.net_text);
   canned_stop (server, seen, 2 * URL);
   ck_assert_ptr_nonnull (strstr (seen, "u&key=%2F%2F"));
@@ -285,9 +225,10 @@ END_TEST
 /* ---- Time ----------------------------------------------------------------------- */
 
 static int
-note_received (void *user, struct kwi_answer *a, const void *data, size_t len)
+note_received (void *user, struct kwi_answer *a, const void *data, size_t len,
+               size_t *ret_taken)
 {
-  (void) data, (void) len;
+  (void) data, (void) len, (void) ret_taken;
   *(int64_t *) user = a->received_ms;
   return 0;
 }
@@ -299,7 +240,7 @@ START_TEST (the_sink_knows_when_the_answer_came)
 
   x.sink = note_received;
   x.user = &received;
-  kwi_lane_exchange (lane, &x, &answer);
+  run (&x);
   ck_assert_int_ge (received, 1000000);
   ck_assert_int_le (received, answer.received_ms);
 }
@@ -316,14 +257,14 @@ START_TEST (connect_timeout_and_attempt_timeout_are_told_apart)
   /* It is connected to, and says nothing: the handshake is part of connecting. */
   x.connect_timeout_ms = 50;
   ck_assert_int_eq (kwi_request_url (&rq, url), 0);
-  kwi_lane_exchange (lane, &x, &answer);
+  run (&x);
   ck_assert_uint_eq (answer.net, KW_NET_TIMEOUT);
   ck_assert_int_eq (answer.connect_timed_out, 1);
   ck_assert_int_eq (answer.timed_out, 0);
   x.attempt_timeout_ms = 50;
   x.connect_timeout_ms = 60000;
   ck_assert_int_eq (kwi_request_url (&rq, canned_url (server)), 0);
-  kwi_lane_exchange (lane, &x, &answer);
+  run (&x);
   ck_assert_uint_eq (answer.net, KW_NET_TIMEOUT);
   ck_assert_int_eq (answer.connect_timed_out, 0);
   ck_assert_msg (answer.timed_out == 1, "%s (%d)", answer.net_text, answer.status);
@@ -363,60 +304,11 @@ START_TEST (a_resolver_that_hangs_holds_nobody_up)
   ck_assert_int_eq (sem_init (&may_resolve, 0, 0), 0);
   ck_assert_int_eq (kwi_request_url (&rq, "http://slow.invalid/v1"), 0);
   x.attempt_timeout_ms = 100;
-  kwi_lane_exchange (lane, &x, &answer);
+  run (&x);
   ck_assert_int_eq (answer.status, 0);
   /* A libcurl with a resolver of its own never came there. */
   ck_assert_msg (!atomic_load (&resolved), "it was waited for");
   ck_assert_int_eq (sem_post (&may_resolve), 0);
-}
-END_TEST
-
-/* ---- Waiting ------------------------------------------------------------------- */
-
-static void *
-wake (void *user)
-{
-  kwi_lane_wake (user);
-  return NULL;
-}
-
-START_TEST (a_wait_ends_when_the_lane_is_woken)
-{
-  int64_t began = kwi_clock_system.mono_ms (NULL);
-  pthread_t thread;
-
-  ck_assert_int_eq (pthread_create (&thread, NULL, wake, lane), 0);
-  kwi_lane_wait (lane, 600000);
-  ck_assert_int_eq (pthread_join (thread, NULL), 0);
-  /* Woken before it began to wait counts as well. */
-  kwi_lane_wake (lane);
-  kwi_lane_wait (lane, 600000);
-  ck_assert_int_lt (kwi_clock_system.mono_ms (NULL) - began, 600000);
-}
-END_TEST
-
-START_TEST (cancel_ends_every_wait_and_exchange_now_and_later)
-{
-  struct kwi_exchange x = exchange ("GET", "/models", NULL);
-
-  ck_assert_int_eq (kwi_transport_cancelled (t), 0);
-  kwi_transport_cancel (t);
-  kwi_lane_wait (lane, 600000);
-  kwi_lane_exchange (lane, &x, &answer);
-  ck_assert_int_eq (answer.cancelled, 1);
-  ck_assert_int_eq (kwi_transport_cancelled (t), 1);
-}
-END_TEST
-
-START_TEST (the_lane_used_last_is_used_next)
-{
-  struct kwi_lane *a = kwi_lane_take (t), *b = kwi_lane_take (t);
-
-  ck_assert_ptr_ne (a, b);
-  kwi_lane_give (t, a);
-  kwi_lane_give (t, b);
-  ck_assert_ptr_eq (kwi_lane_take (t), b);
-  kwi_lane_give (t, b);
 }
 END_TEST
 
@@ -444,9 +336,6 @@ suite (void)
   tcase_add_test (tc, the_sink_knows_when_the_answer_came);
   tcase_add_test (tc, connect_timeout_and_attempt_timeout_are_told_apart);
   tcase_add_test (tc, a_resolver_that_hangs_holds_nobody_up);
-  tcase_add_test (tc, a_wait_ends_when_the_lane_is_woken);
-  tcase_add_test (tc, cancel_ends_every_wait_and_exchange_now_and_later);
-  tcase_add_test (tc, the_lane_used_last_is_used_next);
   suite_add_tcase (s, tc);
   return s;
 }

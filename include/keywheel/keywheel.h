@@ -233,6 +233,66 @@ KW_API int64_t kw_reply_waited_ms (const kw_reply *);
 KW_API size_t kw_reply_attempts (const kw_reply *);
 KW_API const kw_attempt *kw_reply_attempt (const kw_reply *, size_t i);
 
+/* ---- Asynchronous calls ------------------------------------------------- */
+
+/* A program with an event loop of its own waits for one descriptor and one
+ * time-out, and calls kw_client_process: epoll, poll, libuv, libevent, glib.
+ * The same engine as kw_chat, and the same bounds.  keywheel(3) has examples. */
+typedef struct kw_handle kw_handle;
+struct kw_event;
+
+/* What on_data and on_text of a kw_submit return to be given no more until
+ * kw_handle_resume: this piece was taken.  The provider is not read from
+ * meanwhile, so nothing grows (over HTTP/2 up to libcurl's window of the
+ * stream has been promised to it, and is kept).  What one event became that a
+ * plugin translates is handed on whole.  kw_chat takes it as any non-zero. */
+#define KW_PAUSE 0x70617573
+
+/* Start it as KW_CALLBACKS_INIT.  All are called by the thread that is in
+ * kw_client_process (or kw_client_close), no lock held; they may call anything
+ * but these two. */
+typedef struct kw_callbacks {
+  size_t struct_size;
+  /* As those of a kw_request, which has to leave its own out. */
+  int (*on_data) (void *user, const void *data, size_t len);
+  int (*on_text) (void *user, const char *text, size_t len);
+  /* This call's events, besides the observer's. */
+  void (*on_event) (void *user, const struct kw_event *);
+  /* Once, and the last: code 0 and a reply that is yours to free, or a KW_ERR_*
+   * code, NULL and why (good for the callback).  The handle is gone when it
+   * returns. */
+  void (*on_end) (void *user, int code, kw_reply *reply,
+                  const struct kw_error *err);
+} kw_callbacks;
+
+#if defined(__cplusplus)
+#define KW_CALLBACKS_INIT { sizeof (kw_callbacks) }
+#else
+#define KW_CALLBACKS_INIT { .struct_size = sizeof (kw_callbacks) }
+#endif
+
+/* Begins a call; from any thread, also within a callback.  Request and
+ * callbacks are copied.  Whatever is wrong with the request is told to on_end,
+ * later, from kw_client_process.  NULL: no memory or descriptors, or callbacks
+ * were not begun as KW_CALLBACKS_INIT or have no on_end. */
+KW_API kw_handle *kw_submit (kw_client *, const kw_request *,
+                             const kw_callbacks *, void *user);
+/* Both from any thread, until on_end is called.  A cancelled call's on_end gets
+ * KW_ERR_CANCELLED from kw_client_process, unless it was over already. */
+KW_API void kw_handle_cancel (kw_handle *);
+KW_API void kw_handle_resume (kw_handle *);
+
+/* Readable: there is something to process.  The same for the client's life; not
+ * to be read from or closed.  Negative KW_ERR_*: no memory or descriptors. */
+KW_API int kw_client_fd (kw_client *);
+/* How many ms may pass until kw_client_process is to be called, readable or
+ * not; 0: now; -1: no need.  Ask anew after each kw_submit and each
+ * kw_client_process. */
+KW_API int kw_client_timeout (kw_client *);
+/* Does what can be done without waiting.  One thread at a time, and the same one
+ * or another.  Returns how many calls are under way. */
+KW_API int kw_client_process (kw_client *);
+
 /* Tries one key once, by a request of one token unless its plugin knows a
  * cheaper way; no switch, no retry.  0: it works.  Otherwise KW_ERR_* and why. */
 KW_API int kw_probe (kw_client *, const char *provider, const char *key_name,

@@ -155,8 +155,8 @@ take_stream (const struct exchange *x, const struct kw_request *r, struct kwi_an
 
   kwi_stream_reset (s);
   for (size_t at = 0; at < x->input.body_len && !stop; at += piece) {
-    size_t left = x->input.body_len - at;
-    stop = kwi_stream_sink (s, a, body + at, left < piece ? left : piece);
+    size_t left = x->input.body_len - at, used;
+    stop = kwi_stream_sink (s, a, body + at, left < piece ? left : piece, &used);
   }
   if (!s->failed)
     fuzz_classify (x->plugin, x->in, a, &o->judgement);
@@ -222,11 +222,12 @@ claim_output (const struct outcome *o)
 {
   struct kwi_sse sse = { .max = 0 };
   int done = 0;
+  size_t used;
 
   if (o->len == 0)
     return;
   if (o->stream.is_stream) {
-    FUZZ_CLAIM (kwi_sse_feed (&sse, o->out, o->len, claim_event, &done) == 0, "%s", o->out);
+    FUZZ_CLAIM (kwi_sse_feed (&sse, o->out, o->len, claim_event, &done, &used) == 0, "%s", o->out);
     kwi_sse_clear (&sse);
   } else {
     struct json_object *reply = parse ("the reply", o->out, o->len);

@@ -1,0 +1,283 @@
+/* transport-setup - a request of ours as libcurl's options; see
+ * transport-handle.h.  Knows nothing of loops and answers. */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include <sodium.h>
+
+#include "net.h"
+#include "request.h"
+#include "secrets.h"
+#include "transport-handle.h"
+#include "transport-lines.h"
+
+/* Room for a header line with the longest key (8 KB), a name and a prefix. */
+enum { SECRET_LINE = 8192 + 256 };
+
+/* What never changes. */
+static void
+set_always (struct kwi_handle *h)
+{
+  CURL *e = h->easy;
+
+#if LIBCURL_VERSION_NUM >= 0x075500
+  (void) curl_easy_setopt (e, CURLOPT_PROTOCOLS_STR, "http,https");
+#else
+  (void) curl_easy_setopt (e, CURLOPT_PROTOCOLS,
+                           (long) (CURLPROTO_HTTP | CURLPROTO_HTTPS));
+#endif
+  (void) curl_easy_setopt (e, CURLOPT_NOSIGNAL, 1L);
+  /* A redirect would take the key to wherever it points. */
+  (void) curl_easy_setopt (e, CURLOPT_FOLLOWLOCATION, 0L);
+  (void) curl_easy_setopt (e, CURLOPT_NETRC, (long) CURL_NETRC_IGNORED);
+  (void) curl_easy_setopt (e, CURLOPT_TCP_KEEPALIVE, 1L);
+  (void) curl_easy_setopt (e, CURLOPT_TCP_NODELAY, 1L);
+  (void) curl_easy_setopt (e, CURLOPT_USERAGENT, "keywheel/" PACKAGE_VERSION);
+  /* Over TLS a second call waits to hear whether the first one's connection
+   * can carry it, too, rather than to open its own. */
+  (void) curl_easy_setopt (e, CURLOPT_PIPEWAIT, 1L);
+#if LIBCURL_VERSION_NUM >= 0x075700
+  /* Else removing the handle waits for the resolver's thread, whatever a
+   * cancel or a time-out has ended. */
+  (void) curl_easy_setopt (e, CURLOPT_QUICK_EXIT, 1L);
+#endif
+  (void) curl_easy_setopt (e, CURLOPT_SHARE, h->share);
+  (void) curl_easy_setopt (e, CURLOPT_PRIVATE, h);
+  (void) curl_easy_setopt (e, CURLOPT_HEADERFUNCTION, kwi_on_header);
+  (void) curl_easy_setopt (e, CURLOPT_HEADERDATA, h);
+  (void) curl_easy_setopt (e, CURLOPT_WRITEFUNCTION, kwi_on_body);
+  (void) curl_easy_setopt (e, CURLOPT_WRITEDATA, h);
+  (void) curl_easy_setopt (e, CURLOPT_OPENSOCKETFUNCTION, kwi_on_open);
+  (void) curl_easy_setopt (e, CURLOPT_OPENSOCKETDATA, h->lane);
+  (void) curl_easy_setopt (e, CURLOPT_CLOSESOCKETFUNCTION, kwi_on_close);
+  (void) curl_easy_setopt (e, CURLOPT_CLOSESOCKETDATA, h->lane);
+}
+
+struct kwi_handle *
+kwi_handle_new (struct kwi_lane *lane, CURLSH *share)
+{
+  struct kwi_handle *h = calloc (1, sizeof *h);
+
+  if (h == NULL)
+    return NULL;
+  h->easy = curl_easy_init ();
+  if (h->easy == NULL) {
+    free (h);
+    return NULL;
+  }
+  h->lane = lane;
+  h->share = share;
+  h->encoded = -1;
+  set_always (h);
+  return h;
+}
+
+void
+kwi_handle_free (struct kwi_handle *h)
+{
+  if (h == NULL)
+    return;
+  curl_easy_cleanup (h->easy);
+  sodium_free (h->line);
+  free (h->nodes);
+  free (h->url);
+  free (h);
+}
+
+/* A handle that goes to another provider begins anew: some of these cannot be
+ * taken back one by one. */
+static int
+set_net (struct kwi_handle *h, const struct kwi_net *n)
+{
+  CURL *e = h->easy;
+  int bad = 0;
+
+  if (h->net == n)
+    return 0;
+  curl_easy_reset (e);
+  set_always (h);
+  h->net = n;
+  h->method = KWI_METHOD_NONE;
+  h->encoded = -1;
+  h->connect_timeout_ms = 0;
+  free (h->url);
+  h->url = NULL;
+  if (n == NULL)
+    return 0;
+  if (n->proxy != NULL)
+    bad |= curl_easy_setopt (e, CURLOPT_PROXY, n->proxy) != CURLE_OK;
+  if (n->ca_file != NULL)
+    bad |= curl_easy_setopt (e, CURLOPT_CAINFO, n->ca_file) != CURLE_OK;
+  if (n->client_cert != NULL)
+    bad |= curl_easy_setopt (e, CURLOPT_SSLCERT, n->client_cert) != CURLE_OK;
+  if (n->client_key != NULL)
+    bad |= curl_easy_setopt (e, CURLOPT_SSLKEY, n->client_key) != CURLE_OK;
+  if (n->http_1_1)
+    bad |= curl_easy_setopt (e, CURLOPT_HTTP_VERSION,
+                             (long) CURL_HTTP_VERSION_1_1) != CURLE_OK;
+  if (n->insecure) {
+    bad |= curl_easy_setopt (e, CURLOPT_SSL_VERIFYPEER, 0L) != CURLE_OK;
+    bad |= curl_easy_setopt (e, CURLOPT_SSL_VERIFYHOST, 0L) != CURLE_OK;
+  }
+  if (bad)
+    h->net = NULL;
+  return bad ? -1 : 0;
+}
+
+/* libcurl copies a URL and takes it apart anew whenever it is set. */
+static int
+set_url (struct kwi_handle *h)
+{
+  const char *url = h->x->url != NULL ? h->x->url : h->x->request->url;
+  size_t size = strlen (url) + 1;
+  char *copy;
+
+  if (h->x->url == NULL && h->url != NULL && strcmp (h->url, url) == 0)
+    return 0;
+  if (curl_easy_setopt (h->easy, CURLOPT_URL, url) != CURLE_OK)
+    return -1;
+  free (h->url);
+  h->url = NULL;
+  copy = h->x->url == NULL ? malloc (size) : NULL;
+  if (copy != NULL)             /* else it is set again next time */
+    h->url = memcpy (copy, url, size);
+  return 0;
+}
+
+static enum kwi_method
+method_of (const struct kw_request *r)
+{
+  if (strcmp (r->method, "POST") == 0)
+    return KWI_METHOD_POST;
+  if (strcmp (r->method, "GET") == 0 && r->body_len == 0)
+    return KWI_METHOD_GET;
+  if (strcmp (r->method, "HEAD") == 0)
+    return KWI_METHOD_HEAD;
+  return KWI_METHOD_OTHER;
+}
+
+static int
+set_method (struct kwi_handle *h)
+{
+  const struct kw_request *r = h->x->request;
+  enum kwi_method m = method_of (r);
+  CURL *e = h->easy;
+  int bad = 0;
+
+  if (m != h->method || m == KWI_METHOD_OTHER) {
+    bad |= curl_easy_setopt (e, CURLOPT_CUSTOMREQUEST,
+                             m == KWI_METHOD_OTHER ? r->method : NULL)
+           != CURLE_OK;
+    bad |= curl_easy_setopt (e, CURLOPT_NOBODY, m == KWI_METHOD_HEAD ? 1L : 0L)
+           != CURLE_OK;
+    if (m == KWI_METHOD_GET || (m == KWI_METHOD_OTHER && r->body_len == 0))
+      bad |= curl_easy_setopt (e, CURLOPT_HTTPGET, 1L) != CURLE_OK;
+    h->method = m;
+  }
+  if (m == KWI_METHOD_POST || (m == KWI_METHOD_OTHER && r->body_len > 0)) {
+    bad |= curl_easy_setopt (e, CURLOPT_POSTFIELDS,
+                             r->body != NULL ? r->body : "") != CURLE_OK;
+    bad |= curl_easy_setopt (e, CURLOPT_POSTFIELDSIZE_LARGE,
+                             (curl_off_t) r->body_len) != CURLE_OK;
+  }
+  return bad ? -1 : 0;
+}
+
+/* NULL: no memory, or the key is too long. */
+static char *
+own_line (struct kwi_handle *h)
+{
+  if (h->line == NULL)
+    h->line = sodium_malloc (SECRET_LINE);
+  if (h->line == NULL
+      || kwi_lines_secret (h->x->request, h->x->secret, h->line, SECRET_LINE)
+           != 0)
+    return NULL;
+  return h->line;
+}
+
+/* Nodes of our own, so that no header is copied. */
+static int
+set_headers (struct kwi_handle *h)
+{
+  static char no_expect[] = "Expect:", no_type[] = "Content-Type:";
+  static const char type[] = "Content-Type:";
+  const struct kw_request *r = h->x->request;
+  const char *secret = h->x->secret_line;
+  size_t i, n = 0, typed = 0, want = r->n_headers + 3;
+  char *line = r->headers;
+
+  if (h->n_nodes < want) {
+    struct curl_slist *nodes = calloc (want, sizeof *nodes);
+    if (nodes == NULL)
+      return -1;
+    free (h->nodes);
+    h->nodes = nodes;
+    h->n_nodes = want;
+  }
+  for (i = 0; i < r->n_headers; i++, line += strlen (line) + 1) {
+    h->nodes[n++].data = line;
+    typed |= strncasecmp (line, type, sizeof type - 1) == 0;
+  }
+  if (r->secret_header[0] != '\0') {
+    if (secret == NULL)
+      secret = own_line (h);
+    if (secret == NULL)
+      return -1;
+    h->nodes[n++].data = (char *) (uintptr_t) secret;
+  }
+  /* A body of 1 MB would wait a second for a "100 Continue" that few servers
+   * send; and libcurl's form type would be a lie. */
+  h->nodes[n++].data = no_expect;
+  if (!typed)
+    h->nodes[n++].data = no_type;
+  for (i = 0; i < n; i++)
+    h->nodes[i].next = i + 1 < n ? &h->nodes[i + 1] : NULL;
+  return curl_easy_setopt (h->easy, CURLOPT_HTTPHEADER, h->nodes) == CURLE_OK
+         ? 0 : -1;
+}
+
+int
+kwi_handle_set (struct kwi_handle *h, const char **ret_why)
+{
+  struct kwi_exchange *x = h->x;
+  const struct kw_request *r = x->request;
+
+  *ret_why = "libcurl was built without what the section's options ask for";
+  if (set_net (h, x->net) != 0)
+    return -1;
+  *ret_why = "out of memory, or the key is too long for a header";
+  if (r->secret_query[0] != '\0') {
+    x->url = kwi_lines_secret_url (r, x->secret);
+    if (x->url == NULL)
+      return -1;
+  }
+  if (h->encoded != !x->stream) {
+    /* A compressed stream may hold its events back. */
+    (void) curl_easy_setopt (h->easy, CURLOPT_ACCEPT_ENCODING,
+                             x->stream ? NULL : "");
+    h->encoded = !x->stream;
+  }
+  if (h->connect_timeout_ms != x->connect_timeout_ms) {
+    (void) curl_easy_setopt (h->easy, CURLOPT_CONNECTTIMEOUT_MS,
+                             (long) x->connect_timeout_ms);
+    h->connect_timeout_ms = x->connect_timeout_ms;
+  }
+  return set_url (h) != 0 || set_method (h) != 0 || set_headers (h) != 0
+         ? -1 : 0;
+}
+
+void
+kwi_handle_done (struct kwi_handle *h)
+{
+  /* The used part: wiping all of it would cost more than the setup. */
+  if (h->line != NULL)
+    sodium_memzero (h->line, strnlen (h->line, SECRET_LINE));
+  if (h->x->url != NULL) {
+    (void) curl_easy_setopt (h->easy, CURLOPT_URL, NULL);
+    sodium_free (h->x->url);    /* wipes it */
+    h->x->url = NULL;
+  }
+  h->x = NULL;
+}

@@ -1,0 +1,130 @@
+/* test_lane - what a lane does besides one exchange: it is cancelled, it idles,
+ * it pauses, it is pooled. */
+#include <poll.h>
+
+#include "canned.h"
+#include "transportkit.h"
+
+static void
+stop (void *user)
+{
+  kwi_exchange_abort (user);
+  over (NULL);
+}
+
+START_TEST (cancel_ends_what_is_under_way)
+{
+  struct kwi_exchange x = exchange ("GET", "/models", NULL);
+  struct canned *server = canned_deaf ();
+
+  ck_assert_int_eq (kwi_request_url (&rq, canned_url (server)), 0);
+  ck_assert_int_eq (kwi_transport_cancelled (t), 0);
+  kwi_lane_on_cancel (lane, stop, &x);
+  x.answer = &answer;
+  x.done = over;
+  is_over = 0;
+  kwi_exchange_begin (lane, &x);
+  kwi_transport_cancel (t);
+  while (!is_over)
+    kwi_loop_run (kwi_lane_loop (lane), -1);
+  ck_assert_int_eq (kwi_transport_cancelled (t), 1);
+  ck_assert_ptr_null (x.handle);
+  canned_stop (server, NULL, 0);
+}
+END_TEST
+
+/* A connection that its peer closes while nobody wants it stays registered, and
+ * must not keep the loop awake. */
+START_TEST (an_idle_connection_that_is_closed_spins_no_core)
+{
+  struct kwi_exchange x = exchange ("GET", "/models", NULL);
+  struct canned *server = canned_start ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+  struct kwi_loop *loop = kwi_lane_loop (lane);
+  struct pollfd p = { .events = POLLIN };
+  int turns = 0;
+
+  ck_assert_int_eq (kwi_request_url (&rq, canned_url (server)), 0);
+  run (&x);
+  ck_assert_int_eq (answer.status, 200);
+  canned_stop (server, NULL, 0);        /* closes it */
+  p.fd = loop->epoll_fd;
+  while (poll (&p, 1, 0) == 1) {
+    ck_assert_msg (turns++ < 10, "it is readable for ever");
+    kwi_loop_run (loop, 0);
+  }
+}
+END_TEST
+
+static size_t n_taken;
+static char taken[64];
+
+/* Takes three bytes at a time. */
+static int
+take_three (void *user, struct kwi_answer *a, const void *data, size_t len,
+            size_t *ret_taken)
+{
+  (void) user, (void) a;
+  *ret_taken = len < 3 ? len : 3;
+  ck_assert_uint_le (n_taken + *ret_taken, sizeof taken);
+  memcpy (taken + n_taken, data, *ret_taken);
+  n_taken += *ret_taken;
+  return KWI_SINK_PAUSE;
+}
+
+START_TEST (what_a_paused_sink_did_not_take_comes_again)
+{
+  struct kwi_exchange x = exchange ("GET", "/models", NULL);
+  struct canned *server
+    = canned_start ("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123456789");
+  int pauses = 0;
+
+  n_taken = 0;
+  ck_assert_int_eq (kwi_request_url (&rq, canned_url (server)), 0);
+  x.sink = take_three;
+  x.answer = &answer;
+  x.done = over;
+  is_over = 0;
+  kwi_exchange_begin (lane, &x);
+  while (!is_over) {
+    kwi_loop_run (kwi_lane_loop (lane), -1);
+    if (x.paused) {
+      ck_assert_int_lt (pauses++, 10);
+      kwi_exchange_resume (&x);
+    }
+  }
+  ck_assert_uint_eq (n_taken, 10);
+  ck_assert_int_eq (memcmp (taken, "0123456789", 10), 0);
+  ck_assert_int_eq (pauses, 4);
+  canned_stop (server, NULL, 0);
+}
+END_TEST
+
+START_TEST (the_lane_used_last_is_used_next)
+{
+  struct kwi_lane *a = kwi_lane_take (t), *b = kwi_lane_take (t);
+
+  ck_assert_ptr_ne (a, b);
+  kwi_lane_give (t, a);
+  kwi_lane_give (t, b);
+  ck_assert_ptr_eq (kwi_lane_take (t), b);
+  kwi_lane_give (t, b);
+}
+END_TEST
+
+static Suite *
+suite (void)
+{
+  Suite *s = suite_create ("lane");
+  TCase *tc = tcase_create ("lane");
+
+  tcase_add_checked_fixture (tc, setup, teardown);
+  tcase_set_timeout (tc, 60);
+  tcase_add_test (tc, cancel_ends_what_is_under_way);
+  tcase_add_test (tc, an_idle_connection_that_is_closed_spins_no_core);
+  tcase_add_test (tc, what_a_paused_sink_did_not_take_comes_again);
+  tcase_add_test (tc, the_lane_used_last_is_used_next);
+  suite_add_tcase (s, tc);
+  return s;
+}
+
+KW_MAIN (suite)
