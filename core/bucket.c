@@ -40,17 +40,6 @@ ratio (int64_t a, int64_t b, int64_t c, int up)
   return about < 9.2e18 ? (int64_t) about : INT64_MAX;
 }
 
-/* What has refilled since at_ms: it may be more than the limit, as more than
- * that can have been booked. */
-static int64_t
-refilled (const struct kwi_level *l, int64_t now_ms)
-{
-  int64_t passed = minus (now_ms, l->at_ms);
-
-  /* Not above 0: the clock was set back. */
-  return passed > 0 ? ratio (l->limit, passed, l->window_ms, 0) : 0;
-}
-
 /* 0: nothing is known, or no longer: a fixed window of unknown length ended. */
 static int
 is_known (const struct kwi_level *l, int64_t now_ms)
@@ -59,15 +48,26 @@ is_known (const struct kwi_level *l, int64_t now_ms)
          && (l->rolling || l->window_ms > 0 || now_ms < l->at_ms);
 }
 
+/* What has refilled since at_ms.  It may be more than the limit, as more than
+ * that may have been booked: for the windows to come. */
+static int64_t
+refilled (const struct kwi_level *l, int64_t now_ms)
+{
+  int64_t passed = minus (now_ms, l->at_ms);
+
+  if (l->rolling)               /* not above 0: the clock was set back */
+    return passed > 0 ? ratio (l->limit, passed, l->window_ms, 0) : 0;
+  if (passed < 0)
+    return 0;
+  return l->window_ms > 0 ? ratio (l->limit, plus (passed / l->window_ms, 1), 1, 0)
+                          : INT64_MAX;
+}
+
 int64_t
 kwi_level_used (const struct kwi_level *l, int64_t now_ms)
 {
-  int64_t gone = 0;
+  int64_t gone = l->used > 0 ? refilled (l, now_ms) : 0;
 
-  if (l->rolling)
-    gone = refilled (l, now_ms);
-  else if (now_ms >= l->at_ms)
-    gone = l->used;
   return gone >= l->used ? 0 : l->used - gone;
 }
 
@@ -81,21 +81,39 @@ kwi_level_room (const struct kwi_level *l, int64_t now_ms)
   return used >= l->limit ? 0 : l->limit - used;
 }
 
+/* When so many units beyond the limit (1 or more) are gone, of used ones as of
+ * at_ms. */
+static int64_t
+gone_at (const struct kwi_level *l, int64_t over, int64_t now_ms)
+{
+  if (l->rolling)
+    /* From now on, where the clock was set back behind the sighting. */
+    return plus (now_ms < l->at_ms ? now_ms : l->at_ms,
+                 ratio (over, l->window_ms, l->limit, 1));
+  return plus (l->at_ms, ratio ((over - 1) / l->limit, l->window_ms, 1, 0));
+}
+
 int64_t
 kwi_level_ready (const struct kwi_level *l, int64_t n, int64_t now_ms)
 {
-  int64_t over;
-
   if (!is_known (l, now_ms) || n <= kwi_level_room (l, now_ms))
     return now_ms;
   if (n > l->limit)
     return KWI_NEVER;
-  if (!l->rolling)
-    return l->at_ms;
-  over = l->used - (l->limit - n);
-  /* From now on, where the clock was set back behind the sighting. */
-  return plus (now_ms < l->at_ms ? now_ms : l->at_ms,
-               ratio (over, l->window_ms, l->limit, 1));
+  return gone_at (l, minus (l->used, l->limit - n), now_ms);
+}
+
+int64_t
+kwi_level_turn (const struct kwi_level *l, int64_t mark, int64_t now_ms)
+{
+  int64_t later = l->sent > mark ? l->sent - mark : 0;
+  int64_t at;
+
+  if (!is_known (l, now_ms)
+      || minus (kwi_level_used (l, now_ms), later) <= l->limit)
+    return now_ms;
+  at = gone_at (l, minus (minus (l->used, later), l->limit), now_ms);
+  return at > now_ms ? at : now_ms;
 }
 
 /* Begins anew at now_ms where nothing is left to keep of what was before. */
@@ -110,7 +128,7 @@ move_on (struct kwi_level *l, int64_t now_ms)
     l->at_ms = now_ms;
   }
   else if (now_ms >= l->at_ms) {
-    l->used = 0;
+    l->used = kwi_level_used (l, now_ms);
     if (l->window_ms > 0)       /* whole windows later */
       l->at_ms = plus (now_ms, l->window_ms
                                - minus (now_ms, l->at_ms) % l->window_ms);

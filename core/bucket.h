@@ -41,8 +41,10 @@ int64_t kwi_level_room (const struct kwi_level *, int64_t now_ms);
  * KWI_NEVER: n is more than the limit. */
 int64_t kwi_level_ready (const struct kwi_level *, int64_t n, int64_t now_ms);
 
-/* A request of n goes out; returns its mark. */
+/* A request of n goes out, or will once there is room; returns its mark. */
 int64_t kwi_level_book (struct kwi_level *, int64_t n, int64_t now_ms);
+/* When the one of that mark passes, ahead of those that were booked later. */
+int64_t kwi_level_turn (const struct kwi_level *, int64_t mark, int64_t now_ms);
 
 /* Its answer is in: it was counted as counted, not as booked (0: refused, or
  * never arrived).  Before kwi_level_see, which leaves nothing to correct. */
