@@ -217,6 +217,25 @@ kwi_call_tell_wait (struct kwi_call *c, int64_t wait_ms)
 }
 
 void
+kwi_call_tell_turn (struct kwi_call *c, int64_t wait_ms, const char *by)
+{
+  struct kw_event e;
+  char m[384], wait[32];
+
+  if (nobody_listens (c))
+    return;
+  e = new_event (c, KW_EVENT_WAIT, 2);
+  e.key = kwi_keyring_name (c->provider->ring, c->turn.key);
+  e.reason = by;
+  e.wait_ms = wait_ms;
+  tell (c, &e, m,
+        snprintf (m, sizeof m, "waiting %s until key \"%s\" has room for this "
+                  "request%s%s",
+                  kwi_duration_text (wait_ms, wait, sizeof wait), e.key,
+                  by != NULL ? ": " : "", by != NULL ? by : ""));
+}
+
+void
 kwi_call_tell_busy (struct kwi_call *c)
 {
   struct kw_event e;

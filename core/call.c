@@ -50,11 +50,13 @@ void
 kwi_call_begin (struct kwi_call *c, int64_t deadline_ms)
 {
   c->policy = c->provider->config->policy;
-  c->hold.key = KWI_NO_KEY;
+  c->hold.key = c->turn.key = KWI_NO_KEY;
   c->id = atomic_fetch_add (&c->provider->client->calls, 1) + 1;
   c->sink.judgement = &c->judgement;
   c->sink.request = &c->request;
   kwi_stream_reset (&c->sink);
+  if (c->provider->config->exact || c->provider->config->pace)
+    kwi_size_of_body (c->body, c->body_len, &c->size);
   kwi_policy_begin (&c->policy, &c->state, deadline_ms, mono_now (c));
 }
 
@@ -134,7 +136,7 @@ moved_on (struct kwi_call *c, const struct kwi_pick *p)
 }
 
 static enum kwi_step
-send_on (struct kwi_call *c, const struct kwi_pick *p)
+send_on (struct kwi_call *c, struct kwi_pick *p)
 {
   size_t from = c->hold.key;
   int why, code;
@@ -210,11 +212,26 @@ turn_to_limited (struct kwi_call *c, const struct kwi_pick *p)
   }
   c->judgement.outcome = KW_OUTCOME_RATE_LIMIT;
   memset (c->judgement.reason, 0, sizeof c->judgement.reason);
-  memccpy (c->judgement.reason, "found_before", '\0',
-           sizeof c->judgement.reason);
+  memccpy (c->judgement.reason, p->by != NULL ? p->by : "found_before", '\0',
+           sizeof c->judgement.reason - 1);
 }
 
 /* Every key is parked, but one only by a short limit: worth a wait. */
+/* The buckets of the key say when they will have room: not a try that failed,
+ * and so no retry. */
+static enum kwi_step
+wait_for_turn (struct kwi_call *c, const struct kwi_pick *p)
+{
+  c->turn = p->hold;
+  c->wait_ms = p->wait_ms;
+  c->wake_only = 0;
+  c->wait_pending = 0;
+  c->waiting = 1;
+  c->wait_began = mono_now (c);
+  kwi_call_tell_turn (c, p->wait_ms, p->by);
+  return KWI_STEP_WAIT;
+}
+
 static enum kwi_step
 wait_for_limited (struct kwi_call *c, const struct kwi_pick *p)
 {
@@ -253,6 +270,7 @@ enum kwi_step
 kwi_call_next (struct kwi_call *c)
 {
   struct kwi_pick p = { .hold = { .key = c->only_key } };
+  struct kwi_want want = { .size = &c->size, .turn = &c->turn };
   int64_t now;
 
   if (c->done)
@@ -265,15 +283,16 @@ kwi_call_next (struct kwi_call *c)
   if (kwi_policy_left (&c->state, mono_now (c)) == 0)
     return give_up (c, KW_ERR_DEADLINE);
   now = wall_now (c);
+  want.left_ms = kwi_policy_left (&c->state, mono_now (c));
   if (c->only_key == KWI_NO_KEY)
     kwi_keyring_pick (c->provider->ring, c->model,
                       c->retrying ? c->hold.key : KWI_NO_KEY, c->id, &c->waiter,
-                      now, &p);
+                      &want, now, &p);
   else
     p.seq = atomic_fetch_add (&c->provider->client->seq, KWI_SEQ_STEP) + 1;
   switch (p.picked) {
   case KWI_PICK_KEY:
-    return send_on (c, &p);
+    return p.wait_ms > 0 ? wait_for_turn (c, &p) : send_on (c, &p);
   case KWI_PICK_BUSY:
     return wait_for_probe (c, &p);
   default:
@@ -327,7 +346,7 @@ record_and_report (struct kwi_call *c, struct kwi_effect *ret)
   a->took_ms = c->answer.took_ms;
   a->stated_wait_ms = j->wait_ms;
   memcpy (a->reason, j->reason, sizeof a->reason);
-  kwi_keyring_report (c->provider->ring, &c->hold, c->model, c->id, j,
+  kwi_keyring_report (c->provider->ring, &c->hold, c->model, c->id, &c->size, j,
                       parks (c), default_park_ms (c), c->answer.received_ms,
                       wall_now (c), ret);
   kwi_call_tell_verdict (c, ret->seq);
@@ -364,11 +383,13 @@ static int
 say_switches (struct kwi_call *c)
 {
   struct kwi_decision d = { .code = KW_ERR_SWITCHES };
+  struct kwi_want want = { .size = &c->size };
   struct kwi_pick p;
   int64_t now = wall_now (c);
 
   /* As call 0, which takes nothing: only a look. */
-  kwi_keyring_pick (c->provider->ring, c->model, KWI_NO_KEY, 0, NULL, now, &p);
+  kwi_keyring_pick (c->provider->ring, c->model, KWI_NO_KEY, 0, NULL, &want, now,
+                    &p);
   if (p.picked == KWI_PICK_NONE && p.limited_ready_ms == KWI_NEVER)
     return kwi_call_say_exhausted (c, &p, now);
   kwi_call_say_given_up (c, &d, now);
@@ -440,6 +461,7 @@ kwi_call_clear (struct kwi_call *c)
 {
   kwi_keyring_leave (c->provider->ring, &c->hold, c->model, c->id,
                      &c->waiter);
+  kwi_keyring_leave (c->provider->ring, &c->turn, c->model, c->id, NULL);
   kwi_stream_clear (&c->sink);
   kwi_answer_clear (&c->answer);
   kwi_request_clear (&c->request);

@@ -61,6 +61,8 @@ struct kwi_call {
   struct kwi_policy policy;
   struct kwi_policy_state state;
   struct kwi_hold hold;         /* the last attempt's key                 */
+  struct kwi_hold turn;         /* a place at a key, waited for           */
+  struct kwi_size size;         /* what the request will count as         */
   int switching;                /* the next pick is a switch              */
   int retrying;                 /* the next pick is a retry on key        */
   int wake_only;                /* WAIT: ends when woken                  */
@@ -137,6 +139,8 @@ void kwi_call_tell_verdict (struct kwi_call *, uint64_t seq);
 void kwi_call_tell_effect (struct kwi_call *, const struct kwi_effect *);
 void kwi_call_tell_switch (struct kwi_call *, size_t from, uint64_t seq);
 void kwi_call_tell_wait (struct kwi_call *, int64_t wait_ms);
+/* It has a place at the key of call->turn, and waits for it. */
+void kwi_call_tell_turn (struct kwi_call *, int64_t wait_ms, const char *by);
 /* Every key is parked, and one of them is being probed. */
 void kwi_call_tell_busy (struct kwi_call *);
 

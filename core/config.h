@@ -63,6 +63,8 @@ struct kwi_provider_config {    /* [provider NAME] */
   struct kwi_option *options;
   size_t n_options;
   int allow_secret;
+  int exact;                    /* admission = exact                      */
+  int pace;                     /* pace = on                              */
   int line;                     /* of the section; 0: made up             */
 };
 

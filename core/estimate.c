@@ -264,6 +264,15 @@ counted_as (const struct kwi_estimate *e, const struct kwi_size *s,
   return bounded (l->input) + reply_part (e, s->max_tokens);
 }
 
+int64_t
+kwi_estimate_counted (const struct kwi_estimate *e, const struct kwi_size *s,
+                      const struct kwi_lesson *l)
+{
+  double counted = counted_as (e, s, l);
+
+  return counted >= 0 ? whole (counted) : kwi_estimate_tokens (e, s);
+}
+
 void
 kwi_estimate_learn (struct kwi_estimate *e, const struct kwi_size *s,
                     const struct kwi_lesson *l)

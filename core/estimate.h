@@ -15,6 +15,8 @@ struct kwi_size {
   int64_t bytes;                /* without what images and sounds are in  */
   int64_t max_tokens;           /* or max_completion_tokens; -1: not said */
   int64_t media;                /* images, sounds, files                  */
+  int64_t tokens;               /* above 0: the caller says so, and the rest
+                                   is not looked at                       */
 };
 
 /* A scan, no parse: it looks at what follows quotes.  Any bytes will do. */
@@ -56,6 +58,11 @@ struct kwi_lesson {
 };
 void kwi_estimate_learn (struct kwi_estimate *, const struct kwi_size *,
                          const struct kwi_lesson *);
+
+/* What it was counted as, as far as that and the estimate tell. */
+int64_t kwi_estimate_counted (const struct kwi_estimate *,
+                              const struct kwi_size *,
+                              const struct kwi_lesson *);
 
 /* One was refused that should have passed: a wider margin. */
 void kwi_estimate_missed (struct kwi_estimate *);

@@ -38,6 +38,7 @@ kwi_keyring_free (struct kwi_keyring *r)
   kwi_store_free (r->store);
   (void) pthread_mutex_destroy (&r->lock);
   free (r->keys);
+  free (r->models);
   free (r);
 }
 
@@ -92,26 +93,6 @@ kwi_keyring_index (const struct kwi_keyring *r, const char *name)
   return i;
 }
 
-/* What holds a key back: itself, its account, the provider. */
-static void
-subjects_of (const struct kwi_keyring *r, const struct ring_key *k,
-             uint32_t subjects[3])
-{
-  subjects[0] = k->subject;
-  subjects[1] = k->account;
-  subjects[2] = r->provider;
-}
-
-static struct kwi_look
-look_at (const struct kwi_keyring *r, size_t key, const char *model,
-         int64_t now_ms)
-{
-  uint32_t subjects[3];
-
-  subjects_of (r, &r->keys[key], subjects);
-  return kwi_limits_look (r->store, subjects, 3, model, now_ms);
-}
-
 static void
 stop_waiting (struct kwi_keyring *r, struct kwi_waiter *w)
 {
@@ -164,50 +145,92 @@ note_blocked (struct kwi_pick *p, size_t key, const struct kwi_look *look)
   }
 }
 
-/* 1: key is free, or this call's to probe, and taken. */
-static int
-try_key (struct kwi_keyring *r, size_t key, const char *model, uint64_t call,
-         int64_t now_ms, struct kwi_pick *p)
+/* Key is the call's. */
+static void
+take_key (struct kwi_keyring *r, size_t key, const struct kwi_ask *ask,
+          const struct kwi_pace_look *look, struct kwi_pick *p)
 {
-  struct kwi_look look = look_at (r, key, model, now_ms);
-
-  if (look.standing != KWI_FREE && look.standing != KWI_HALF_OPEN) {
-    note_blocked (p, key, &look);
-    return 0;
-  }
   p->picked = KWI_PICK_KEY;
-  p->probe = look.standing == KWI_HALF_OPEN;
+  p->probe = look->look.standing == KWI_HALF_OPEN;
   p->hold.key = key;
-  subjects_of (r, &r->keys[key], p->hold.subjects);
-  if (call == 0)                /* only a look */
-    return 1;
+  kwi_ring_subjects (r, &r->keys[key], p->hold.subjects);
+  if (ask->call == 0)           /* only a look */
+    return;
+  if (r->pace != 0) {
+    kwi_pace_book (r->store, p->hold.subjects, 3, ask->model, &ask->need,
+                   ask->now_ms, &p->hold.booking);
+    p->hold.booking.early = (uint32_t) look->early;
+  }
   if (p->probe)
-    kwi_limits_probe (r->store, p->hold.subjects, 3, model, call, now_ms);
+    kwi_limits_probe (r->store, p->hold.subjects, 3, ask->model, ask->call,
+                      ask->now_ms);
   r->current = key;
-  return 1;
+}
+
+/* The key whose buckets have room for the request first. */
+struct soonest {
+  size_t key;
+  struct kwi_pace_look look;
+};
+
+/* 1: key is free, or this call's to probe, and taken; 2: it is to be waited
+ * for. */
+static int
+try_key (struct kwi_keyring *r, size_t key, const struct kwi_ask *ask,
+         struct soonest *soonest, struct kwi_pick *p)
+{
+  struct kwi_pace_look l = kwi_ring_look (r, key, ask);
+
+  if (l.look.standing == KWI_FREE || l.look.standing == KWI_HALF_OPEN) {
+    take_key (r, key, ask, &l, p);
+    return 1;
+  }
+  note_blocked (p, key, &l.look);
+  if (!l.by_bucket || (r->pace & KWI_PACE_WAIT) == 0)
+    return 0;
+  if (soonest->key == KWI_NO_KEY
+      || l.look.ready_ms < soonest->look.look.ready_ms) {
+    soonest->key = key;
+    soonest->look = l;
+  }
+  return r->stay && l.look.verdict == KW_OUTCOME_RATE_LIMIT ? 2 : 0;
 }
 
 static void
-pick_locked (struct kwi_keyring *r, const char *model, size_t prefer,
-             uint64_t call, int64_t now_ms, struct kwi_pick *p)
+pick_locked (struct kwi_keyring *r, const struct kwi_ask *ask, size_t prefer,
+             const struct kwi_want *want, struct kwi_pick *p)
 {
+  struct soonest soonest = { .key = KWI_NO_KEY };
+  int64_t wait_ms;
+  int tried = 0;
   size_t i;
 
   if (prefer < r->n) {
-    if (try_key (r, prefer, model, call, now_ms, p))
-      return;
-    p->prefer_verdict = look_at (r, prefer, model, now_ms).verdict;
+    tried = try_key (r, prefer, ask, &soonest, p);
+    if (tried == 0)
+      p->prefer_verdict = kwi_ring_look (r, prefer, ask).look.verdict;
   }
-  for (i = 0; i < r->n; i++)
-    if (i != prefer && try_key (r, i, model, call, now_ms, p))
-      return;
+  for (i = 0; i < r->n && tried == 0; i++)
+    if (i != prefer)
+      tried = try_key (r, i, ask, &soonest, p);
+  if (tried == 1 || soonest.key == KWI_NO_KEY)
+    return;
+  p->by = soonest.look.by->bucket.dimension;
+  wait_ms = soonest.look.look.ready_ms - ask->now_ms;
+  if (want == NULL || wait_ms >= want->left_ms)
+    return;
+  take_key (r, soonest.key, ask, &soonest.look, p);
+  p->wait_ms = wait_ms;
 }
 
 void
 kwi_keyring_pick (struct kwi_keyring *r, const char *model, size_t prefer,
-                  uint64_t call, struct kwi_waiter *waiter, int64_t now_ms,
+                  uint64_t call, struct kwi_waiter *waiter,
+                  const struct kwi_want *want, int64_t now_ms,
                   struct kwi_pick *ret)
 {
+  struct kwi_ask ask = { .model = model, .call = call, .now_ms = now_ms };
+
   *ret = (struct kwi_pick) {
     .picked = KWI_PICK_NONE,
     .hold = { .key = KWI_NO_KEY },
@@ -219,7 +242,13 @@ kwi_keyring_pick (struct kwi_keyring *r, const char *model, size_t prefer,
   (void) pthread_mutex_lock (&r->lock);
   if (waiter != NULL)
     stop_waiting (r, waiter);
-  pick_locked (r, model, prefer, call, now_ms, ret);
+  if (r->pace != 0) {
+    ask.learnt = kwi_ring_model (r, model);
+    kwi_pace_need (ask.learnt, want != NULL ? want->size : NULL, &ask.need);
+  }
+  if (want == NULL || want->turn == NULL
+      || !kwi_ring_take_turn (r, &ask, want, ret))
+    pick_locked (r, &ask, prefer, want, ret);
   if (ret->picked == KWI_PICK_BUSY && waiter != NULL)
     start_waiting (r, waiter);
   ret->seq = atomic_fetch_add (r->seq, KWI_SEQ_STEP) + 1;
@@ -269,8 +298,8 @@ learn_account (struct kwi_keyring *r, struct ring_key *k, const char *account,
 }
 
 /* The subject and the model of a scope; 0: it parks nothing. */
-static uint32_t
-scope_subject (const struct kwi_keyring *r, const struct ring_key *k,
+uint32_t
+kwi_ring_scope_subject (const struct kwi_keyring *r, const struct ring_key *k,
                uint32_t scope)
 {
   switch (scope) {
@@ -290,8 +319,8 @@ scope_subject (const struct kwi_keyring *r, const struct ring_key *k,
 
 /* Without room for one model more it is every model's: parking too much is a
  * detour, too little a loop. */
-static uint32_t
-scope_model (struct kwi_keyring *r, uint32_t scope, const char *model)
+uint32_t
+kwi_ring_scope_model (struct kwi_keyring *r, uint32_t scope, const char *model)
 {
   uint32_t m = 0;
 
@@ -321,8 +350,8 @@ static void
 park (struct kwi_keyring *r, const struct ring_key *k, const char *model,
       const struct kwi_judgement *j, int64_t now_ms, struct kwi_effect *e)
 {
-  uint32_t subject = scope_subject (r, k, j->scope);
-  uint32_t m = scope_model (r, j->scope, model);
+  uint32_t subject = kwi_ring_scope_subject (r, k, j->scope);
+  uint32_t m = kwi_ring_scope_model (r, j->scope, model);
   int64_t until_ms = e->park_ms == KWI_NEVER ? KWI_NEVER : now_ms + e->park_ms;
   const char *dimension = dimension_of (j);
 
@@ -335,7 +364,7 @@ park (struct kwi_keyring *r, const struct ring_key *k, const char *model,
   if (m != KWI_EVERY_MODEL && j->model[0] != '\0'
       && strcmp (j->model, model) != 0)
     (void) kwi_limits_block (r->store, subject,
-                             scope_model (r, j->scope, j->model), dimension,
+                             kwi_ring_scope_model (r, j->scope, j->model), dimension,
                              j->outcome, until_ms, now_ms);
 }
 
@@ -354,24 +383,6 @@ park_ms (const struct kwi_judgement *j, int64_t default_park_ms,
   return ms > least_ms ? ms : least_ms;
 }
 
-/* The buckets of a model that nobody has met a limit on are kept as long as
- * there is plenty of room: whoever calls names the models. */
-static void
-note_buckets (struct kwi_keyring *r, const struct ring_key *k,
-              const char *model, const struct kwi_judgement *j,
-              int64_t received_ms)
-{
-  uint32_t i;
-
-  for (i = 0; i < j->n_buckets; i++) {
-    const struct kwi_bucket *b = &j->bucket[i];
-    uint32_t m = scope_model (r, b->scope, model);
-    if (m < KWI_STORE_MODELS / 4)
-      (void) kwi_limits_bucket (r->store, scope_subject (r, k, b->scope), m, b,
-                                received_ms);
-  }
-}
-
 static void
 count_answer (struct ring_key *k, const struct kwi_judgement *j)
 {
@@ -385,9 +396,9 @@ count_answer (struct ring_key *k, const struct kwi_judgement *j)
 }
 
 void
-kwi_keyring_report (struct kwi_keyring *r, const struct kwi_hold *hold,
+kwi_keyring_report (struct kwi_keyring *r, struct kwi_hold *hold,
                     const char *model, uint64_t call,
-                    const struct kwi_judgement *j, int parks,
+                    const struct kwi_size *size, const struct kwi_judgement *j, int parks,
                     int64_t default_park_ms, int64_t received_ms,
                     int64_t now_ms, struct kwi_effect *ret)
 {
@@ -398,11 +409,13 @@ kwi_keyring_report (struct kwi_keyring *r, const struct kwi_hold *hold,
   };
   (void) pthread_mutex_lock (&r->lock);
   learn_account (r, k, j->account, ret);
-  note_buckets (r, k, model, j, received_ms);
+  kwi_ring_learn (r, k, hold, model, size, j, received_ms);
   if (parks)
     park (r, k, model, j, now_ms, ret);
   ret->revived = kwi_limits_probe_end (r->store, hold->subjects, 3, model,
                                        call, j->outcome == KW_OUTCOME_OK);
+  if (ret->revived > 0 && r->pace != 0)
+    kwi_pace_revived (kwi_ring_model (r, model));
   count_answer (k, j);
   wake_waiters (r);
   ret->seq = atomic_fetch_add (r->seq, KWI_SEQ_STEP) + 1;
@@ -410,13 +423,14 @@ kwi_keyring_report (struct kwi_keyring *r, const struct kwi_hold *hold,
 }
 
 void
-kwi_keyring_leave (struct kwi_keyring *r, const struct kwi_hold *hold,
+kwi_keyring_leave (struct kwi_keyring *r, struct kwi_hold *hold,
                    const char *model, uint64_t call, struct kwi_waiter *waiter)
 {
   (void) pthread_mutex_lock (&r->lock);
   if (waiter != NULL)
     stop_waiting (r, waiter);
   if (hold->key < r->n) {
+    kwi_pace_unbook (&hold->booking);
     (void) kwi_limits_probe_end (r->store, hold->subjects, 3, model, call, 0);
     wake_waiters (r);
   }
@@ -436,23 +450,4 @@ kwi_keyring_reset (struct kwi_keyring *r, size_t key)
   (void) kwi_limits_forget (r->store, r->provider);
   wake_waiters (r);
   (void) pthread_mutex_unlock (&r->lock);
-}
-
-int64_t
-kwi_keyring_next_ready (struct kwi_keyring *r, const char *model,
-                        int64_t now_ms)
-{
-  int64_t earliest = KWI_NEVER;
-  size_t i;
-
-  (void) pthread_mutex_lock (&r->lock);
-  for (i = 0; i < r->n && earliest > now_ms; i++) {
-    struct kwi_look look = look_at (r, i, model, now_ms);
-    int64_t at = look.standing == KWI_BLOCKED ? look.ready_ms : now_ms;
-
-    if (at < earliest)
-      earliest = at;
-  }
-  (void) pthread_mutex_unlock (&r->lock);
-  return earliest;
 }

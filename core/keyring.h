@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "limits-ledger.h"
+#include "pace.h"
 
 struct kwi_keyring;
 
@@ -32,6 +33,10 @@ struct kwi_keyring *kwi_keyring_new (atomic_uint_fast64_t *seq,
                                      void (*wake) (struct kwi_waiter *));
 void kwi_keyring_free (struct kwi_keyring *);
 
+/* Before the first pick: KWI_PACE_*; stay: a key whose short limit is reached
+ * is waited for, though others are free. */
+void kwi_keyring_pace (struct kwi_keyring *, int flags, int stay);
+
 /* Before the first pick.  0 or -1 (no memory). */
 int kwi_keyring_add (struct kwi_keyring *, const char *name,
                      const char *fingerprint);
@@ -53,12 +58,23 @@ struct kwi_hold {
   size_t key;                   /* KWI_NO_KEY: none                       */
   uint32_t subjects[3];
   uint32_t _reserved;
+  struct kwi_booking booking;   /* its place in the buckets               */
+};
+
+/* What a request asks of a key besides its model. */
+struct kwi_want {
+  const struct kwi_size *size;  /* NULL: any                              */
+  int64_t left_ms;              /* of its deadline: no longer wait helps  */
+  struct kwi_hold *turn;        /* that it was given before, or none      */
 };
 
 struct kwi_pick {
   enum kwi_picked picked;
   int probe;                    /* KEY: 1, this call probes it            */
   struct kwi_hold hold;         /* KEY                                    */
+  int64_t wait_ms;              /* KEY: above 0, a place there, to be taken
+                                   after so long by another pick          */
+  const char *by;               /* the dimension that holds it up; NULL   */
   uint64_t seq;
   /* What was found on the way, but for a KEY. */
   size_t ready_key;             /* the first to come back                 */
@@ -75,9 +91,10 @@ struct kwi_pick {
 /* The key on which call's next attempt goes out: prefer (a retry stays on its
  * key) if that is free, else the first in order that is; one whose reset has
  * passed is probed by one call at a time.  waiter: to be woken; NULL with call
- * 0: only a look. */
+ * 0: only a look.  want: NULL, any size. */
 void kwi_keyring_pick (struct kwi_keyring *, const char *model, size_t prefer,
-                       uint64_t call, struct kwi_waiter *waiter, int64_t now_ms,
+                       uint64_t call, struct kwi_waiter *waiter,
+                       const struct kwi_want *want, int64_t now_ms,
                        struct kwi_pick *ret);
 
 /* What an answer on key is worth.  park: whether its verdict parks its scope
@@ -92,25 +109,25 @@ struct kwi_effect {
   size_t n_members;             /* of the account learnt: how many keys,  */
   char members[128];            /* and which, for people                  */
 };
-void kwi_keyring_report (struct kwi_keyring *, const struct kwi_hold *,
+void kwi_keyring_report (struct kwi_keyring *, struct kwi_hold *,
                          const char *model, uint64_t call,
-                         const struct kwi_judgement *, int park,
+                         const struct kwi_size *, const struct kwi_judgement *, int park,
                          int64_t default_park_ms, int64_t received_ms,
                          int64_t now_ms, struct kwi_effect *ret);
 
 /* The call is over, or goes to another key: a probe it held is given back, its
  * waiter waits no more. */
-void kwi_keyring_leave (struct kwi_keyring *, const struct kwi_hold *,
+void kwi_keyring_leave (struct kwi_keyring *, struct kwi_hold *,
                         const char *model, uint64_t call,
                         struct kwi_waiter *waiter);
 
 /* Forgets what blocks a key (and its account); key == count: every key. */
 void kwi_keyring_reset (struct kwi_keyring *, size_t key);
 
-/* When a request for model finds a key: KWI_NEVER, or a time at or before
- * now_ms. */
+/* When a request for model, of that size (NULL: any), finds a key: KWI_NEVER,
+ * or a time at or before now_ms. */
 int64_t kwi_keyring_next_ready (struct kwi_keyring *, const char *model,
-                                int64_t now_ms);
+                                const struct kwi_size *, int64_t now_ms);
 
 /* ---- For status.c: a copy taken under the lock ------------------------- */
 

@@ -183,6 +183,10 @@ fill_ring (struct kwi_provider *p)
   p->ring = kwi_keyring_new (&p->client->seq, kwi_call_wake);
   if (p->ring == NULL)
     return -1;
+  kwi_keyring_pace (p->ring,
+                    (p->config->exact ? KWI_PACE_EXACT : 0)
+                      | (p->config->pace ? KWI_PACE_WAIT : 0),
+                    p->config->policy.on_rate_limit == KWI_ON_WAIT);
   for (i = 0; i < kwi_secrets_count (p->secrets); i++) {
     const struct kwi_secret *s = kwi_secrets_get (p->secrets, i);
     if (kwi_keyring_add (p->ring, s->name, s->fingerprint) != 0)

@@ -222,7 +222,10 @@ static const struct kwi_word switch_or_fail[] = {
   { "switch", KWI_ON_SWITCH, 0 }, { "fail", KWI_ON_FAIL, 0 }, { NULL, 0, 0 }
 };
 static const struct kwi_word admissions[] = {
-  { "stated", 0, 0 }, { "exact", ELSEWHERE, 0 }, { NULL, 0, 0 }
+  { "stated", 0, 0 }, { "exact", 1, 0 }, { NULL, 0, 0 }
+};
+static const struct kwi_word on_or_off[] = {
+  { "on", 1, 0 }, { "off", 0, 0 }, { NULL, 0, 0 }
 };
 static const struct kwi_word strategies[] = {
   { "priority", 0, 0 }, { "round_robin", ELSEWHERE, 0 },
@@ -267,7 +270,8 @@ static const struct kwi_spec provider_specs[] = {
     "switch, fail", switch_or_fail },
   { "on_auth", set_word, PROVIDER (policy.on_auth), 0, 0,
     "fail, switch", switch_or_fail },
-  { "admission", set_word, SIZE_MAX, 0, 0, "stated", admissions },
+  { "admission", set_word, PROVIDER (exact), 0, 0, "stated, exact", admissions },
+  { "pace", set_word, PROVIDER (pace), 0, 0, "on, off", on_or_off },
   { "strategy", set_word, SIZE_MAX, 0, 0, "priority", strategies },
   { "max_concurrency", set_concurrency, 0, 0, 1000000, "0", NULL },
   { "max_response", set_size, PROVIDER (max_response), 1 << 10, 2 * GB,
@@ -279,7 +283,7 @@ const char *const kwi_provider_options[] = {
   "plugin", "base_url", "model", "max_switches", "max_retries",
   "backoff_initial", "backoff_max", "deadline", "attempt_timeout",
   "connect_timeout", "on_rate_limit", "on_billing", "on_auth", "admission",
-  "strategy", "max_concurrency", "max_response", "allow_secret", NULL
+  "pace", "strategy", "max_concurrency", "max_response", "allow_secret", NULL
 };
 
 static const struct kwi_spec key_specs[] = {

@@ -155,7 +155,7 @@ fill (struct snapshot *s, const struct kwi_provider *p)
       || fill_keys (s, p) != 0)
     return KW_ERR_MEMORY;
   fill_accounts (s);
-  ready = kwi_keyring_next_ready (p->ring, p->model, s->info.now_ms);
+  ready = kwi_keyring_next_ready (p->ring, p->model, NULL, s->info.now_ms);
   s->info.next_ready_ms = ready == KWI_NEVER ? 0 : ready;
   s->info.total_keys = n;
   s->info.current_key_index = s->view.current;
@@ -231,12 +231,13 @@ kw_next_ready (kw_client *c, const char *provider, const char *model,
                int64_t tokens, int64_t *ret_ms)
 {
   struct kwi_provider *p = kwi_client_find (c, provider);
+  struct kwi_size size = { .tokens = tokens };
   int64_t ready;
 
   if (p == NULL)
     return KW_ERR_USAGE;
-  (void) tokens;                /* counts with admission = exact */
   ready = kwi_keyring_next_ready (p->ring, model != NULL ? model : p->model,
+                                  tokens > 0 ? &size : NULL,
                                   c->clock.wall_ms (c->clock.ctx));
   *ret_ms = ready == KWI_NEVER ? 0 : ready;
   return 0;

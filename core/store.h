@@ -10,9 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bucket.h"             /* struct kwi_level, KWI_NEVER */
 #include "instance.h"           /* struct kwi_bucket */
-
-#define KWI_NEVER INT64_MAX     /* blocked, no reset known */
 
 struct kwi_fact {
   struct kwi_fact *next;        /* another dimension of the same cell     */
@@ -25,6 +24,7 @@ struct kwi_fact {
   int64_t seen_ms;              /* when the bucket was seen               */
   uint64_t probe;               /* the call that is trying it; 0: none    */
   struct kwi_bucket bucket;     /* bucket.have 0: none seen               */
+  struct kwi_level level;       /* the same kept going; pace.c's          */
 };
 
 struct kwi_store;

@@ -68,7 +68,7 @@ park_behind_its_back (size_t key)
   struct kwi_hold hold = { .key = key };
   struct kwi_effect e;
 
-  kwi_keyring_report (call.provider->ring, &hold, "m", 999, &j, 1, -1,
+  kwi_keyring_report (call.provider->ring, &hold, "m", 999, NULL, &j, 1, -1,
                       KIT_EPOCH + kit.now_ms, KIT_EPOCH + kit.now_ms, &e);
 }
 
@@ -120,7 +120,7 @@ START_TEST (a_denied_switch_gives_no_probe_away)
   ck_assert_int_eq (kwi_call_next (&call), KWI_STEP_DONE);
   ck_assert_int_eq (call.code, KW_ERR_SWITCHES);
   /* backup-1 is half-open, and whoever comes next may probe it. */
-  kwi_keyring_pick (call.provider->ring, "m", KWI_NO_KEY, 5, NULL,
+  kwi_keyring_pick (call.provider->ring, "m", KWI_NO_KEY, 5, NULL, NULL,
                     KIT_EPOCH + kit.now_ms, &p);
   ck_assert_int_eq (p.picked, KWI_PICK_KEY);
   ck_assert_uint_eq (p.hold.key, 1);
@@ -237,7 +237,7 @@ START_TEST (who_waits_for_a_probe_looks_again_when_another_key_is_due)
   kit.now_ms += 2000;
   park_behind_its_back (1);
   kit.now_ms += 3598000;        /* primary is due, backup-1 in two seconds */
-  kwi_keyring_pick (call.provider->ring, "m", KWI_NO_KEY, 999, NULL,
+  kwi_keyring_pick (call.provider->ring, "m", KWI_NO_KEY, 999, NULL, NULL,
                     KIT_EPOCH + kit.now_ms, &p);
   ck_assert_int_eq (p.probe, 1);
   ck_assert_int_eq (kwi_call_next (&call), KWI_STEP_WAIT);
@@ -290,7 +290,7 @@ START_TEST (limited_before_the_first_attempt_names_the_key_and_why)
   struct kwi_effect e;
 
   begin ("sk-a", NULL, "on_rate_limit = switch");
-  kwi_keyring_report (call.provider->ring, &hold, "m", 999, &j, 1, -1, KIT_EPOCH,
+  kwi_keyring_report (call.provider->ring, &hold, "m", 999, NULL, &j, 1, -1, KIT_EPOCH,
                       KIT_EPOCH, &e);
   ck_assert_int_eq (kwi_call_next (&call), KWI_STEP_DONE);
   ck_assert_int_eq (call.code, KW_ERR_RATE_LIMIT);
@@ -309,7 +309,7 @@ START_TEST (turning_to_a_key_that_is_limited_for_less_is_a_switch)
   struct kwi_effect e;
 
   begin ("sk-a", "sk-b", "on_rate_limit = switch");
-  kwi_keyring_report (call.provider->ring, &hold, "m", 999, &j, 1, -1, KIT_EPOCH,
+  kwi_keyring_report (call.provider->ring, &hold, "m", 999, NULL, &j, 1, -1, KIT_EPOCH,
                       KIT_EPOCH, &e);
   ck_assert_int_eq (kwi_call_next (&call), KWI_STEP_SEND);
   ck_assert_uint_eq (call.hold.key, 1);

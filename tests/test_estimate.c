@@ -279,7 +279,7 @@ START_TEST (no_lesson_makes_it_say_nonsense)
   int i;
 
   for (i = 0; i < N * N * N * N * N; i++) {
-    struct kwi_size s = { odd[i % N], odd[i / N % N], i % 3 - 1 };
+    struct kwi_size s = { odd[i % N], odd[i / N % N], i % 3 - 1, 0 };
     struct kwi_lesson l = { odd[i / N / N % N], odd[i / N / N / N % N],
                             odd[i / N / N / N / N] };
     int64_t all, safe;

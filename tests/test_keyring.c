@@ -61,7 +61,7 @@ report (size_t key, const char *model, uint64_t call,
   struct kwi_effect e;
 
   holds[key].key = key;
-  kwi_keyring_report (r, &holds[key], model, call, j,
+  kwi_keyring_report (r, &holds[key], model, call, NULL, j,
                       j->outcome == KW_OUTCOME_DAILY_LIMIT
                         || j->outcome == KW_OUTCOME_BILLING
                         || j->outcome == KW_OUTCOME_RATE_LIMIT,
@@ -74,7 +74,7 @@ pick (const char *model, uint64_t call, int64_t now)
 {
   struct kwi_pick p;
 
-  kwi_keyring_pick (r, model, KWI_NO_KEY, call, NULL, now, &p);
+  kwi_keyring_pick (r, model, KWI_NO_KEY, call, NULL, NULL, now, &p);
   if (p.picked == KWI_PICK_KEY)
     holds[p.hold.key] = p.hold;
   return p;
@@ -134,7 +134,7 @@ START_TEST (all_exhausted_names_the_earliest_and_why)
   ck_assert_uint_eq (p.n_by_verdict[KW_OUTCOME_DAILY_LIMIT], 2);
   ck_assert_uint_eq (p.n_by_verdict[KW_OUTCOME_BILLING], 1);
   ck_assert_int_eq (p.limited_ready_ms, KWI_NEVER);
-  ck_assert_int_eq (kwi_keyring_next_ready (r, "m", 10), 4000);
+  ck_assert_int_eq (kwi_keyring_next_ready (r, "m", NULL, 10), 4000);
   /* Billing took the whole key, the days only their model. */
   ck_assert_uint_eq (pick ("other", 3, 10).hold.key, 0);
 }
@@ -182,7 +182,7 @@ START_TEST (a_probe_ends_though_the_answer_names_another_account)
   ck_assert_uint_eq (pick ("m", 2, 1000).hold.key, 0);
   ck_assert_int_eq (report (0, "m", 2, &ok, 1001).revived, 1);
   ck_assert_int_eq (pick ("m", 4, 1001).probe, 0);
-  ck_assert_int_eq (kwi_keyring_next_ready (r, "m", 1001), 1001);
+  ck_assert_int_eq (kwi_keyring_next_ready (r, "m", NULL, 1001), 1001);
 }
 END_TEST
 
@@ -204,7 +204,7 @@ START_TEST (a_look_takes_nothing)
   struct kwi_pick p;
 
   (void) report (0, "m", 1, &j, 0);
-  kwi_keyring_pick (r, "m", KWI_NO_KEY, 0, NULL, 1000, &p);
+  kwi_keyring_pick (r, "m", KWI_NO_KEY, 0, NULL, NULL, 1000, &p);
   ck_assert_int_eq (p.probe, 1);
   ck_assert_int_eq (pick ("m", 2, 1000).probe, 1);
 }
@@ -223,12 +223,12 @@ START_TEST (who_waits_for_a_probe_is_woken_by_its_end)
     (void) report (i, "m", 1, &j, 0);
   /* Staggered: the first alone is back at 1000. */
   ck_assert_int_eq (pick ("m", 2, 1000).probe, 1);
-  kwi_keyring_pick (r, "m", KWI_NO_KEY, 3, &waiter, 1000, &p);
+  kwi_keyring_pick (r, "m", KWI_NO_KEY, 3, &waiter, NULL, 1000, &p);
   ck_assert_int_eq (p.picked, KWI_PICK_BUSY);
   ck_assert_int_eq (woken, 0);
   (void) report (0, "m", 2, &ok, 1001);
   ck_assert_int_eq (woken, 1);
-  kwi_keyring_pick (r, "m", KWI_NO_KEY, 3, &waiter, 1001, &p);
+  kwi_keyring_pick (r, "m", KWI_NO_KEY, 3, &waiter, NULL, 1001, &p);
   ck_assert_int_eq (p.picked, KWI_PICK_KEY);
   ck_assert_uint_eq (p.hold.key, 0);
 }
@@ -240,10 +240,10 @@ START_TEST (a_retry_stays_unless_its_key_was_parked_meanwhile)
                                     1000, "");
   struct kwi_pick p;
 
-  kwi_keyring_pick (r, "m", 1, 1, NULL, 0, &p);
+  kwi_keyring_pick (r, "m", 1, 1, NULL, NULL, 0, &p);
   ck_assert_uint_eq (p.hold.key, 1);
   (void) report (1, "m", 2, &j, 0);
-  kwi_keyring_pick (r, "m", 1, 1, NULL, 0, &p);
+  kwi_keyring_pick (r, "m", 1, 1, NULL, NULL, 0, &p);
   ck_assert_uint_eq (p.hold.key, 0);
 }
 END_TEST
@@ -336,13 +336,13 @@ caller (void *user)
     struct kwi_effect e;
     if (snprintf (model, sizeof model, "m%d", i) < 0)
       return "snprintf";
-    kwi_keyring_pick (r, model, KWI_NO_KEY, call, NULL, 0, &p);
+    kwi_keyring_pick (r, model, KWI_NO_KEY, call, NULL, NULL, 0, &p);
     if (p.hold.key != 0)
       return "the first key was not picked";
     (void) pthread_barrier_wait (&barrier);
-    kwi_keyring_report (r, &p.hold, model, call, &j, 1, -1, 0, 0, &e);
+    kwi_keyring_report (r, &p.hold, model, call, NULL, &j, 1, -1, 0, 0, &e);
     atomic_fetch_add (&told, e.newly_parked);
-    kwi_keyring_pick (r, model, KWI_NO_KEY, call, NULL, 0, &p);
+    kwi_keyring_pick (r, model, KWI_NO_KEY, call, NULL, NULL, 0, &p);
     if (p.picked != KWI_PICK_KEY || p.hold.key != 1)
       return "the second key was not picked";
     atomic_fetch_add (&switched, 1);

@@ -131,10 +131,9 @@ static const struct one options[] = {
   { "on_billing = x", "on_billing = x is not known (allowed: switch, fail)" },
   { "allow_secret = true",
     "allow_secret = true is not known (allowed: yes, no)" },
-  { "admission = exact",
-    "admission = exact is not in this build; allowed here: stated" },
   { "admission = stted", "admission = stted is not known; did you mean "
-    "\"stated\"? (allowed: stated)" },
+    "\"stated\"? (allowed: stated, exact)" },
+  { "pace = yes", "pace = yes is not known (allowed: on, off)" },
   { "strategy = round_robin",
     "strategy = round_robin is not in this build; allowed here: priority" },
   { "strategy = weighted",
