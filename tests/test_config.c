@@ -73,7 +73,8 @@ static const char everything[] =
   "on_rate_limit = switch\n"
   "on_billing = fail\n"
   "on_auth = switch\n"
-  "admission = stated\n"
+  "admission = exact\n"
+  "pace = on\n"
   "strategy = priority\n"
   "max_concurrency = 0\n"
   "max_response = 2GB\n"
@@ -126,6 +127,8 @@ START_TEST (every_option_is_kept)
   ck_assert_int_eq (two->policy.on_auth, KWI_ON_SWITCH);
   ck_assert_int_eq (two->max_response, INT64_C (2) << 30);
   ck_assert_int_eq (two->allow_secret, 1);
+  ck_assert_int_eq (two->exact, 1);
+  ck_assert_int_eq (two->pace, 1);
   ck_assert_uint_eq (two->n_options, 1);
   ck_assert_str_eq (two->options[0].name, "flavour");
   ck_assert_str_eq (two->options[0].value, "vanilla");
@@ -429,7 +432,7 @@ START_TEST (every_option_of_a_provider_is_listed)
 {
   static const char *const values[] = {
     "p", "https://h", "m", "1", "1", "1s", "2s", "1s", "1s", "1s", "wait",
-    "fail", "fail", "stated", "priority", "0", "1KB", "no"
+    "fail", "fail", "stated", "on", "priority", "0", "1KB", "no"
   };
 
   for (size_t i = 0; kwi_provider_options[i] != NULL; i++) {
