@@ -125,7 +125,8 @@ note_buckets (struct kwi_keyring *r, const struct ring_key *k,
     f = kwi_store_get (r->store, subject, m, b->dimension);
     if (f == NULL)
       continue;
-    kwi_pace_see (f, &hold->booking, b, j->outcome != KW_OUTCOME_OK, received_ms);
+    kwi_pace_see (f, &hold->booking, b, j->outcome != KW_OUTCOME_OK, j->wait_ms,
+                  received_ms);
     forget_own (r, k, f);
   }
 }

@@ -404,9 +404,26 @@ kwi_pace_answer (struct kwi_pace_model *m, struct kwi_booking *b,
     kwi_estimate_learn (&m->estimate, size, &l);
 }
 
+/* A wait far beyond what the bucket's numbers make of it tells that it does not
+ * refill steadily, but all at once when that wait is over: the provider knows
+ * better than a message's form does. */
+static void
+compare_wait (struct kwi_level *l, const struct kwi_bucket *seen,
+              int64_t stated_ms, int64_t seen_ms)
+{
+  int64_t at = kwi_level_ready (l, seen->requested, seen_ms);
+
+  if (l->limit > 0 && l->rolling && at != KWI_NEVER && at >= seen_ms
+      && stated_ms / 2 > at - seen_ms + 1000) {
+    l->rolling = 0;
+    l->at_ms = seen_ms + stated_ms;
+  }
+}
+
 void
 kwi_pace_see (struct kwi_fact *f, const struct kwi_booking *b,
-              const struct kwi_bucket *seen, int refused, int64_t seen_ms)
+              const struct kwi_bucket *seen, int refused, int64_t stated_ms,
+              int64_t seen_ms)
 {
   int64_t mark = f->level.sent;
   uint32_t i;
@@ -415,6 +432,8 @@ kwi_pace_see (struct kwi_fact *f, const struct kwi_booking *b,
     if (b->in[i].fact == f)
       mark = b->in[i].mark;
   kwi_level_see (&f->level, seen, mark, refused, seen_ms);
+  if (refused && (seen->have & KW_HAVE_REQUESTED) != 0 && stated_ms > 0)
+    compare_wait (&f->level, seen, stated_ms, seen_ms);
 }
 
 void

@@ -73,8 +73,10 @@ void kwi_pace_unbook (struct kwi_booking *);
 void kwi_pace_answer (struct kwi_pace_model *, struct kwi_booking *,
                       const struct kwi_size *, const struct kwi_judgement *,
                       int64_t now_ms);
+/* stated_ms: the wait that a refusal by this bucket stated; -1: none. */
 void kwi_pace_see (struct kwi_fact *, const struct kwi_booking *,
-                   const struct kwi_bucket *, int refused, int64_t seen_ms);
+                   const struct kwi_bucket *, int refused, int64_t stated_ms,
+                   int64_t seen_ms);
 void kwi_pace_end (struct kwi_booking *, int served, int64_t now_ms);
 
 /* A parked key was served at the time that was stated. */
