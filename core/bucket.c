@@ -49,7 +49,7 @@ is_known (const struct kwi_level *l, int64_t now_ms)
 }
 
 /* What has refilled since at_ms.  It may be more than the limit, as more than
- * that may have been booked: for the windows to come. */
+ * that may have been booked. */
 static int64_t
 refilled (const struct kwi_level *l, int64_t now_ms)
 {
@@ -57,10 +57,7 @@ refilled (const struct kwi_level *l, int64_t now_ms)
 
   if (l->rolling)               /* not above 0: the clock was set back */
     return passed > 0 ? ratio (l->limit, passed, l->window_ms, 0) : 0;
-  if (passed < 0)
-    return 0;
-  return l->window_ms > 0 ? ratio (l->limit, plus (passed / l->window_ms, 1), 1, 0)
-                          : INT64_MAX;
+  return passed >= 0 ? INT64_MAX : 0;
 }
 
 int64_t
@@ -71,49 +68,72 @@ kwi_level_used (const struct kwi_level *l, int64_t now_ms)
   return gone >= l->used ? 0 : l->used - gone;
 }
 
+static int64_t
+waiting (const struct kwi_level *l)
+{
+  return l->entered > l->left ? l->entered - l->left : 0;
+}
+
 int64_t
 kwi_level_room (const struct kwi_level *l, int64_t now_ms)
 {
-  int64_t used = kwi_level_used (l, now_ms);
+  int64_t used = plus (kwi_level_used (l, now_ms), waiting (l));
 
   if (!is_known (l, now_ms))
     return INT64_MAX;
   return used >= l->limit ? 0 : l->limit - used;
 }
 
-/* When so many units beyond the limit (1 or more) are gone, of used ones as of
- * at_ms. */
+/* When n pass, behind ahead others. */
 static int64_t
-gone_at (const struct kwi_level *l, int64_t over, int64_t now_ms)
+passes_at (const struct kwi_level *l, int64_t ahead, int64_t n, int64_t now_ms)
 {
-  if (l->rolling)
-    /* From now on, where the clock was set back behind the sighting. */
-    return plus (now_ms < l->at_ms ? now_ms : l->at_ms,
-                 ratio (over, l->window_ms, l->limit, 1));
-  return plus (l->at_ms, ratio ((over - 1) / l->limit, l->window_ms, 1, 0));
+  int64_t over = minus (plus (plus (l->used, ahead), n), l->limit), at;
+
+  if (!is_known (l, now_ms)
+      || n <= minus (minus (l->limit, kwi_level_used (l, now_ms)), ahead))
+    return now_ms;
+  if (n > l->limit)
+    return KWI_NEVER;
+  if (l->rolling) {
+    at = now_ms < l->at_ms ? now_ms : l->at_ms; /* the clock was set back */
+    return plus (at, ratio (over, l->window_ms, l->limit, 1));
+  }
+  /* As many windows as it takes; the one that may have ended used nothing. */
+  at = l->at_ms;
+  if (now_ms >= at) {
+    over = minus (plus (ahead, n), l->limit);
+    at = plus (now_ms, l->window_ms - minus (now_ms, at) % l->window_ms);
+  }
+  return plus (at, ratio ((over - 1) / l->limit, l->window_ms, 1, 0));
 }
 
 int64_t
 kwi_level_ready (const struct kwi_level *l, int64_t n, int64_t now_ms)
 {
-  if (!is_known (l, now_ms) || n <= kwi_level_room (l, now_ms))
-    return now_ms;
-  if (n > l->limit)
-    return KWI_NEVER;
-  return gone_at (l, minus (l->used, l->limit - n), now_ms);
+  return passes_at (l, waiting (l), n, now_ms);
 }
 
 int64_t
-kwi_level_turn (const struct kwi_level *l, int64_t mark, int64_t now_ms)
+kwi_level_enter (struct kwi_level *l, int64_t n)
 {
-  int64_t later = l->sent > mark ? l->sent - mark : 0;
-  int64_t at;
+  l->entered = plus (l->entered, n > 0 ? n : 0);
+  return l->entered;
+}
 
-  if (!is_known (l, now_ms)
-      || minus (kwi_level_used (l, now_ms), later) <= l->limit)
-    return now_ms;
-  at = gone_at (l, minus (minus (l->used, later), l->limit), now_ms);
-  return at > now_ms ? at : now_ms;
+int64_t
+kwi_level_turn (const struct kwi_level *l, int64_t ticket, int64_t n,
+                int64_t now_ms)
+{
+  int64_t ahead = minus (minus (ticket, n), l->left);
+
+  return passes_at (l, ahead > 0 ? ahead : 0, n, now_ms);
+}
+
+void
+kwi_level_leave (struct kwi_level *l, int64_t n)
+{
+  l->left = plus (l->left, n > 0 ? n : 0);
 }
 
 /* Begins anew at now_ms where nothing is left to keep of what was before. */
@@ -128,7 +148,7 @@ move_on (struct kwi_level *l, int64_t now_ms)
     l->at_ms = now_ms;
   }
   else if (now_ms >= l->at_ms) {
-    l->used = kwi_level_used (l, now_ms);
+    l->used = 0;
     if (l->window_ms > 0)       /* whole windows later */
       l->at_ms = plus (now_ms, l->window_ms
                                - minus (now_ms, l->at_ms) % l->window_ms);
@@ -184,17 +204,20 @@ used_of (const struct kwi_bucket *b)
   return b->remaining < b->limit ? minus (b->limit, b->remaining) : 0;
 }
 
-/* How long a window is: as said; or as the time until it is full tells, which
- * is how long what is used takes to refill. */
+/* How long a window is: as said, or as the time until it is full tells, which
+ * is how long what is used takes to refill; the shorter one where that is much
+ * (a simulated provider's days can be seconds). */
 static int64_t
 window_of (const struct kwi_bucket *b, int64_t used, int64_t seen_ms)
 {
-  if ((b->have & KW_HAVE_WINDOW) != 0 && b->window_ms > 0)
-    return b->window_ms;
-  if (b->rolling && (b->have & KW_HAVE_FULL_AT) != 0 && used > 0
-      && b->full_at_ms > seen_ms)
-    return ratio (minus (b->full_at_ms, seen_ms), b->limit, used, 1);
-  return 0;
+  int64_t said = (b->have & KW_HAVE_WINDOW) != 0 ? b->window_ms : 0;
+  int64_t told;
+
+  if (!b->rolling || (b->have & KW_HAVE_FULL_AT) == 0 || used <= 0
+      || b->full_at_ms <= seen_ms || (said > 0 && used < b->limit / 16))
+    return said > 0 ? said : 0;
+  told = ratio (minus (b->full_at_ms, seen_ms), b->limit, used, 1);
+  return said <= 0 || told < said / 2 ? told : said;
 }
 
 void

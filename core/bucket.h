@@ -22,6 +22,8 @@ struct kwi_level {
                                    ends, and nothing is used              */
   int64_t sent;                 /* booked so far, ever                    */
   int64_t seen;                 /* what of it the last sighting had in it */
+  int64_t entered, left;        /* the line of those that wait: what has ever
+                                   come, and gone                         */
   uint32_t rolling;
   uint32_t _reserved;
 };
@@ -33,18 +35,23 @@ struct kwi_level {
 void kwi_level_see (struct kwi_level *, const struct kwi_bucket *b,
                     int64_t mark, int refused, int64_t seen_ms);
 
-/* What is used, and what is left: 0 or more; INT64_MAX: nothing is known. */
+/* What is used, and what is left, also by those that wait: 0 or more; INT64_MAX: nothing is known. */
 int64_t kwi_level_used (const struct kwi_level *, int64_t now_ms);
 int64_t kwi_level_room (const struct kwi_level *, int64_t now_ms);
 
-/* When n will pass: now_ms, or the first millisecond at which it does;
- * KWI_NEVER: n is more than the limit. */
+/* When n will pass, behind those that wait: now_ms, or the first millisecond at
+ * which it does; KWI_NEVER: n is more than the limit. */
 int64_t kwi_level_ready (const struct kwi_level *, int64_t n, int64_t now_ms);
 
-/* A request of n goes out, or will once there is room; returns its mark. */
+/* A request of n goes out; returns its mark. */
 int64_t kwi_level_book (struct kwi_level *, int64_t n, int64_t now_ms);
-/* When the one of that mark passes, ahead of those that were booked later. */
-int64_t kwi_level_turn (const struct kwi_level *, int64_t mark, int64_t now_ms);
+
+/* One of n waits: whoever asks from now on is behind it.  Returns its ticket,
+ * with which it asks when its turn is.  It leaves when it goes out, or gives up. */
+int64_t kwi_level_enter (struct kwi_level *, int64_t n);
+int64_t kwi_level_turn (const struct kwi_level *, int64_t ticket, int64_t n,
+                        int64_t now_ms);
+void kwi_level_leave (struct kwi_level *, int64_t n);
 
 /* Its answer is in: it was counted as counted, not as booked (0: refused, or
  * never arrived).  Before kwi_level_see, which leaves nothing to correct. */

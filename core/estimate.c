@@ -198,8 +198,8 @@ margin (const struct kwi_estimate *e)
   return e->n_margin > 0 ? e->margin : MARGIN;
 }
 
-/* Up at once, and down a little each time: it stays where all but a few in a
- * hundred are below it. */
+/* Up at once, and down a little each time (the first few teach the most): it
+ * stays where all but a few in a hundred are below it. */
 static void
 learn_margin (struct kwi_estimate *e, double expected, double counted)
 {
@@ -211,16 +211,17 @@ learn_margin (struct kwi_estimate *e, double expected, double counted)
   if (off > m)
     m += at_most (off - m + 0.01, 0.25);
   else
-    m -= (m - at_least (off, 0)) / 40;
+    m -= (m - at_least (off, 0)) / (e->n_margin + 3);
   e->margin = at_most (at_least (m, MARGIN_LEAST), MARGIN_MOST);
-  e->n_margin = 1;
+  e->n_margin += e->n_margin < 37;
 }
 
 void
 kwi_estimate_missed (struct kwi_estimate *e)
 {
   e->margin = at_most (margin (e) * 1.5 + 0.02, MARGIN_MOST);
-  e->n_margin = 1;
+  if (e->n_margin == 0)
+    e->n_margin = 1;
 }
 
 /* ---- All of it ------------------------------------------------------------- */

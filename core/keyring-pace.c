@@ -69,9 +69,13 @@ kwi_ring_take_turn (struct kwi_keyring *r, const struct kwi_ask *ask,
   if (turn->booking.n == 0)
     return 0;
   stated = kwi_limits_look (r->store, turn->subjects, 3, ask->model, ask->now_ms);
-  at = kwi_pace_turn (&turn->booking, ask->now_ms);
-  if ((stated.standing > KWI_HALF_OPEN && !turn->booking.early)
-      || at - ask->now_ms >= want->left_ms) {
+  if (stated.standing > KWI_HALF_OPEN && !turn->booking.early) {
+    kwi_pace_unbook (&turn->booking);
+    return 0;
+  }
+  at = kwi_pace_turn (r->store, turn->subjects, 3, ask->model, &ask->need,
+                      ask->now_ms, &turn->booking);
+  if (at - ask->now_ms >= want->left_ms) {
     kwi_pace_unbook (&turn->booking);
     return 0;
   }

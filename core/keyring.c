@@ -145,20 +145,21 @@ note_blocked (struct kwi_pick *p, size_t key, const struct kwi_look *look)
   }
 }
 
-/* Key is the call's. */
+/* Key is the call's; wait_ms above 0: a place in its line. */
 static void
 take_key (struct kwi_keyring *r, size_t key, const struct kwi_ask *ask,
-          const struct kwi_pace_look *look, struct kwi_pick *p)
+          const struct kwi_pace_look *look, int64_t wait_ms, struct kwi_pick *p)
 {
   p->picked = KWI_PICK_KEY;
   p->probe = look->look.standing == KWI_HALF_OPEN;
   p->hold.key = key;
+  p->wait_ms = wait_ms;
   kwi_ring_subjects (r, &r->keys[key], p->hold.subjects);
   if (ask->call == 0)           /* only a look */
     return;
   if (r->pace != 0) {
     kwi_pace_book (r->store, p->hold.subjects, 3, ask->model, &ask->need,
-                   ask->now_ms, &p->hold.booking);
+                   wait_ms > 0, ask->now_ms, &p->hold.booking);
     p->hold.booking.early = (uint32_t) look->early;
   }
   if (p->probe)
@@ -182,7 +183,7 @@ try_key (struct kwi_keyring *r, size_t key, const struct kwi_ask *ask,
   struct kwi_pace_look l = kwi_ring_look (r, key, ask);
 
   if (l.look.standing == KWI_FREE || l.look.standing == KWI_HALF_OPEN) {
-    take_key (r, key, ask, &l, p);
+    take_key (r, key, ask, &l, 0, p);
     return 1;
   }
   note_blocked (p, key, &l.look);
@@ -219,8 +220,7 @@ pick_locked (struct kwi_keyring *r, const struct kwi_ask *ask, size_t prefer,
   wait_ms = soonest.look.look.ready_ms - ask->now_ms;
   if (want == NULL || wait_ms >= want->left_ms)
     return;
-  take_key (r, soonest.key, ask, &soonest.look, p);
-  p->wait_ms = wait_ms;
+  take_key (r, soonest.key, ask, &soonest.look, wait_ms, p);
 }
 
 void

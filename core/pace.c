@@ -100,15 +100,16 @@ struct looking {
 };
 
 /* A parked fact whose time has come, and whose bucket says that the request
- * does not fit, is believed for as long again, and no longer: the bucket may be
+ * does not fit, is believed for a while; then one may try, as the bucket may be
  * what is wrong. */
 static int64_t
-parked_until (const struct kwi_fact *f, int64_t ready_ms)
+probed_at (const struct kwi_fact *f, int64_t ready_ms)
 {
-  int64_t end;
+  int64_t more = f->level.window_ms / 8, end;
 
-  if (f->ready_ms == KWI_NEVER
-      || __builtin_add_overflow (f->ready_ms, f->span_ms, &end))
+  if (more < f->span_ms)
+    more = f->span_ms;
+  if (__builtin_add_overflow (f->ready_ms, more, &end))
     return ready_ms;
   return ready_ms < end ? ready_ms : end;
 }
@@ -131,8 +132,10 @@ look_at (void *user, struct kwi_fact *f)
   if (!known)
     return;
   at = kwi_level_ready (&f->level, amount_of (f, l->need), l->now_ms);
-  if (parks && parked_until (f, at) > l->parked_ms) {
-    l->parked_ms = parked_until (f, at);
+  if (half_open)
+    at = probed_at (f, at);
+  if (parks && at > l->parked_ms) {
+    l->parked_ms = at;
     l->parked = f;
   }
   else if (!parks && at > l->free_ms) {
@@ -208,40 +211,68 @@ book_one (void *user, struct kwi_fact *f)
   struct booker *k = user;
   struct kwi_booking *b = k->booking;
   int64_t amount;
+  uint32_t i;
 
   if (f->level.limit <= 0 || b->n == KWI_BOOKED_MAX)
     return;
+  for (i = 0; i < b->n; i++)
+    if (b->in[i].fact == f)
+      return;
   amount = amount_of (f, k->need);
   b->in[b->n].fact = f;
   b->in[b->n].amount = amount;
-  b->in[b->n].mark = kwi_level_book (&f->level, amount, k->now_ms);
+  b->in[b->n].mark = b->waits ? kwi_level_enter (&f->level, amount)
+                              : kwi_level_book (&f->level, amount, k->now_ms);
   b->n++;
 }
 
 void
 kwi_pace_book (struct kwi_store *s, const uint32_t *subjects, int n,
-               const char *model, const struct kwi_need *need, int64_t now_ms,
-               struct kwi_booking *ret)
+               const char *model, const struct kwi_need *need, int waits,
+               int64_t now_ms, struct kwi_booking *ret)
 {
   struct booker k = { need, now_ms, ret };
 
   ret->n = 0;
+  ret->waits = waits != 0;
   ret->at_ms = now_ms;
   each_fact (s, subjects, n, model, book_one, &k);
 }
 
-int64_t
-kwi_pace_turn (const struct kwi_booking *b, int64_t now_ms)
+static void
+leave_line (struct kwi_booking *b)
 {
+  uint32_t i;
+
+  for (i = 0; i < b->n; i++)
+    kwi_level_leave (&b->in[i].fact->level, b->in[i].amount);
+  b->waits = 0;
+}
+
+int64_t
+kwi_pace_turn (struct kwi_store *s, const uint32_t *subjects, int n,
+               const char *model, const struct kwi_need *need, int64_t now_ms,
+               struct kwi_booking *b)
+{
+  struct booker k = { need, now_ms, b };
   int64_t latest = now_ms;
   uint32_t i;
 
+  /* Buckets that were not known when it came. */
+  each_fact (s, subjects, n, model, book_one, &k);
   for (i = 0; i < b->n; i++) {
-    int64_t at = kwi_level_turn (&b->in[i].fact->level, b->in[i].mark, now_ms);
+    int64_t at = kwi_level_turn (&b->in[i].fact->level, b->in[i].mark,
+                                 b->in[i].amount, now_ms);
     if (at > latest)
       latest = at;
   }
-  return latest;
+  if (latest > now_ms)
+    return latest;
+  leave_line (b);
+  b->at_ms = now_ms;
+  for (i = 0; i < b->n; i++)
+    b->in[i].mark = kwi_level_book (&b->in[i].fact->level, b->in[i].amount, now_ms);
+  return now_ms;
 }
 
 void
@@ -249,8 +280,11 @@ kwi_pace_unbook (struct kwi_booking *b)
 {
   uint32_t i;
 
-  for (i = 0; i < b->n; i++)
-    kwi_level_settle (&b->in[i].fact->level, b->in[i].mark, b->in[i].amount, 0);
+  if (b->waits)
+    leave_line (b);
+  else
+    for (i = 0; i < b->n; i++)
+      kwi_level_settle (&b->in[i].fact->level, b->in[i].mark, b->in[i].amount, 0);
   b->n = 0;
 }
 
@@ -404,20 +438,25 @@ kwi_pace_answer (struct kwi_pace_model *m, struct kwi_booking *b,
     kwi_estimate_learn (&m->estimate, size, &l);
 }
 
-/* A wait far beyond what the bucket's numbers make of it tells that it does not
- * refill steadily, but all at once when that wait is over: the provider knows
- * better than a message's form does. */
+/* The provider knows better than a message's form does.  A wait far beyond what
+ * the bucket's numbers make of it tells that it does not refill steadily, but
+ * all at once when that wait is over; a far shorter one, that its window is. */
 static void
 compare_wait (struct kwi_level *l, const struct kwi_bucket *seen,
               int64_t stated_ms, int64_t seen_ms)
 {
-  int64_t at = kwi_level_ready (l, seen->requested, seen_ms);
+  int64_t at = kwi_level_ready (l, seen->requested, seen_ms), ms;
 
-  if (l->limit > 0 && l->rolling && at != KWI_NEVER && at >= seen_ms
-      && stated_ms / 2 > at - seen_ms + 1000) {
+  if (l->limit <= 0 || !l->rolling || at == KWI_NEVER || at < seen_ms)
+    return;
+  ms = at - seen_ms;
+  if (stated_ms / 2 > ms + 1000) {
     l->rolling = 0;
     l->at_ms = seen_ms + stated_ms;
   }
+  else if (ms / 2 > stated_ms + 1000)
+    l->window_ms = 1 + (int64_t) ((double) l->window_ms * (double) stated_ms
+                                  / (double) ms);
 }
 
 void
@@ -443,5 +482,6 @@ kwi_pace_end (struct kwi_booking *b, int served, int64_t now_ms)
 
   for (i = 0; served && i < b->n; i++)
     kwi_level_served (&b->in[i].fact->level, b->in[i].mark, now_ms);
-  b->n = b->early = 0;
+  b->n = 0;
+  b->early = 0;
 }

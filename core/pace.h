@@ -30,15 +30,17 @@ struct kwi_need {
   int64_t least;                /* tokens, without                        */
 };
 
-/* One that goes out is booked in each bucket it draws on. */
+/* One that goes out is booked in each bucket it draws on; or it waits in the
+ * line of each. */
 #define KWI_BOOKED_MAX 8
 struct kwi_booking {
-  uint32_t n;
+  uint16_t n;
+  uint16_t waits;
   uint32_t early;               /* sent before the time that was stated   */
   int64_t at_ms;
   struct {
     struct kwi_fact *fact;
-    int64_t mark, amount;
+    int64_t mark, amount;       /* waits: mark is the ticket              */
   } in[KWI_BOOKED_MAX];
 };
 
@@ -60,11 +62,15 @@ struct kwi_pace_look kwi_pace_look (struct kwi_store *,
                                     const struct kwi_pace_model *,
                                     const struct kwi_need *, int64_t now_ms);
 
+/* waits: it does not go out yet. */
 void kwi_pace_book (struct kwi_store *, const uint32_t *subjects, int n,
-                    const char *model, const struct kwi_need *,
+                    const char *model, const struct kwi_need *, int waits,
                     int64_t now_ms, struct kwi_booking *ret);
-/* When it may go out that was booked before its time. */
-int64_t kwi_pace_turn (const struct kwi_booking *, int64_t now_ms);
+/* When one that waits goes out, all as it was booked; now_ms: it does, and is
+ * no longer waiting. */
+int64_t kwi_pace_turn (struct kwi_store *, const uint32_t *subjects, int n,
+                       const char *model, const struct kwi_need *,
+                       int64_t now_ms, struct kwi_booking *);
 /* It does not go out. */
 void kwi_pace_unbook (struct kwi_booking *);
 

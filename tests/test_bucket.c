@@ -295,37 +295,53 @@ START_TEST (who_waits_for_a_window_is_let_through_in_turn)
 {
   struct kwi_bucket b = seen (100, 100, 60000);
   struct kwi_level l = { 0 };
-  int64_t marks[5];
+  int64_t tickets[5];
   int i;
 
   b.rolling = 0;
   kwi_level_see (&l, &b, 0, 0, 0);
-  /* Five of 40 each: two pass in each window. */
+  /* Five of 50 each: two pass in each window. */
   for (i = 0; i < 5; i++) {
-    ck_assert_int_eq (kwi_level_ready (&l, 40, 0), i < 2 ? 60000 : i < 4 ? 120000 : 180000);
-    marks[i] = kwi_level_book (&l, i < 4 ? 50 : 40, 0);
+    ck_assert_int_eq (kwi_level_ready (&l, 50, 0), 60000 * (1 + i / 2));
+    tickets[i] = kwi_level_enter (&l, 50);
   }
   for (i = 0; i < 5; i++)
-    ck_assert_int_eq (kwi_level_turn (&l, marks[i], 0),
-                      i < 2 ? 60000 : i < 4 ? 120000 : 180000);
-  ck_assert_int_eq (kwi_level_turn (&l, marks[1], 60000), 60000);
-  ck_assert_int_eq (kwi_level_turn (&l, marks[2], 60000), 120000);
+    ck_assert_int_eq (kwi_level_turn (&l, tickets[i], 50, 0), 60000 * (1 + i / 2));
+  for (i = 0; i < 5; i++) {
+    int64_t now = 60000 * (1 + i / 2);
+    ck_assert_int_eq (kwi_level_turn (&l, tickets[i], 50, now), now);
+    kwi_level_leave (&l, 50);
+    (void) kwi_level_book (&l, 50, now);
+  }
 }
 END_TEST
 
 START_TEST (who_waits_is_let_through_in_order_of_arrival)
 {
   struct kwi_level l = level (6000, 6000, 60000, 0);
-  int64_t first = kwi_level_book (&l, 3000, 0), second;
+  int64_t first = kwi_level_enter (&l, 3000), second;
 
-  ck_assert_int_eq (kwi_level_turn (&l, first, 0), 30000);
+  ck_assert_int_eq (kwi_level_turn (&l, first, 3000, 0), 30000);
   ck_assert_int_eq (kwi_level_ready (&l, 100, 0), 31000);
-  second = kwi_level_book (&l, 100, 0);
-  ck_assert_int_eq (kwi_level_turn (&l, second, 0), 31000);
-  ck_assert_int_eq (kwi_level_turn (&l, first, 30000), 30000);
-  ck_assert_int_eq (kwi_level_turn (&l, second, 30000), 31000);
-  kwi_level_settle (&l, first, 3000, 0);        /* cancelled */
-  ck_assert_int_eq (kwi_level_turn (&l, second, 1000), 1000);
+  second = kwi_level_enter (&l, 100);
+  ck_assert_int_eq (kwi_level_turn (&l, second, 100, 0), 31000);
+  ck_assert_int_eq (kwi_level_turn (&l, first, 3000, 30000), 30000);
+  ck_assert_int_eq (kwi_level_turn (&l, second, 100, 30000), 31000);
+  kwi_level_leave (&l, 3000);   /* gave up */
+  ck_assert_int_eq (kwi_level_turn (&l, second, 100, 1000), 1000);
+}
+END_TEST
+
+START_TEST (a_sighting_forgets_nobody_who_waits)
+{
+  struct kwi_level l = level (6000, 6000, 60000, 0);
+  struct kwi_bucket b = seen (6000, 5000, 60000);
+  int64_t ticket = kwi_level_enter (&l, 3000);
+  int64_t mark = kwi_level_book (&l, 100, 0);   /* somebody passed him by */
+
+  kwi_level_see (&l, &b, mark, 0, 0);
+  ck_assert_int_eq (kwi_level_turn (&l, ticket, 3000, 0), 20000);
+  ck_assert_int_eq (kwi_level_ready (&l, 100, 0), 21000);
 }
 END_TEST
 
@@ -415,7 +431,9 @@ START_TEST (no_number_overflows)
     ck_assert_int_ge (kwi_level_room (&l, now), 0);
     ck_assert_int_ge (kwi_level_used (&l, now), 0);
     (void) kwi_level_ready (&l, c, now);
-    (void) kwi_level_turn (&l, a, now);
+    (void) kwi_level_turn (&l, kwi_level_enter (&l, b), a, now);
+    kwi_level_leave (&l, d);
+    ck_assert_int_ge (kwi_level_room (&l, now), 0);
     ck_assert (now < 0 || kwi_level_ready (&l, c, now) >= now);
   }
 }
@@ -455,6 +473,7 @@ bucket_suite (void)
   tcase_add_test (tc, a_fixed_window_is_refilled_at_its_end);
   tcase_add_test (tc, who_waits_for_a_window_is_let_through_in_turn);
   tcase_add_test (tc, who_waits_is_let_through_in_order_of_arrival);
+  tcase_add_test (tc, a_sighting_forgets_nobody_who_waits);
   tcase_add_test (tc, a_fixed_window_whose_end_is_not_said_ends_in_time);
   tcase_add_test (tc, a_window_may_be_told_by_when_it_is_full);
   tcase_add_test (tc, where_nothing_is_known_everything_passes);
