@@ -124,7 +124,10 @@ keys (int n, const struct sim_limits *limits)
   return u;
 }
 
-enum { STEADY, BURSTS, MIXED, ONE_LARGE, SHARED, OTHERS, MIDNIGHT, BATCH, CROWD, N_WORKLOADS };
+enum {
+  STEADY, BURSTS, MIXED, ONE_LARGE, SHARED, OTHERS, MIDNIGHT, BATCH, CROWD,
+  N_WORKLOADS
+};
 
 static void
 make (int which, struct workload *w)
@@ -233,8 +236,8 @@ run_all (int which, const char *plugin)
 
   make (which, &w);
   (void) printf ("### %s\n\n%s.\n\n"
-                 "| | served | tokens served | calls failed | answers 429 | seconds a request "
-                 "| last answer | by key |\n|---|--:|--:|--:|--:|--:|--:|--:|\n",
+                 "| | served | tokens served | calls failed | answers 429 "
+                 "| seconds a request | last answer | by key |\n|---|--:|--:|--:|--:|--:|--:|--:|\n",
                  w.name, w.text);
   for (i = 0; i < sizeof arms / sizeof arms[0]; i++) {
     struct result r;

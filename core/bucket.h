@@ -35,7 +35,8 @@ struct kwi_level {
 void kwi_level_see (struct kwi_level *, const struct kwi_bucket *b,
                     int64_t mark, int refused, int64_t seen_ms);
 
-/* What is used, and what is left, also by those that wait: 0 or more; INT64_MAX: nothing is known. */
+/* What is used, and what is left, also by those that wait: 0 or more;
+ * INT64_MAX: nothing is known. */
 int64_t kwi_level_used (const struct kwi_level *, int64_t now_ms);
 int64_t kwi_level_room (const struct kwi_level *, int64_t now_ms);
 

@@ -398,7 +398,8 @@ count_answer (struct ring_key *k, const struct kwi_judgement *j)
 void
 kwi_keyring_report (struct kwi_keyring *r, struct kwi_hold *hold,
                     const char *model, uint64_t call,
-                    const struct kwi_size *size, const struct kwi_judgement *j, int parks,
+                    const struct kwi_size *size,
+                    const struct kwi_judgement *j, int parks,
                     int64_t default_park_ms, int64_t received_ms,
                     int64_t now_ms, struct kwi_effect *ret)
 {

@@ -111,7 +111,8 @@ struct kwi_effect {
 };
 void kwi_keyring_report (struct kwi_keyring *, struct kwi_hold *,
                          const char *model, uint64_t call,
-                         const struct kwi_size *, const struct kwi_judgement *, int park,
+                         const struct kwi_size *,
+                         const struct kwi_judgement *, int park,
                          int64_t default_park_ms, int64_t received_ms,
                          int64_t now_ms, struct kwi_effect *ret);
 

@@ -132,14 +132,14 @@ START_TEST (every_option_is_kept)
   ck_assert_uint_eq (two->n_options, 1);
   ck_assert_str_eq (two->options[0].name, "flavour");
   ck_assert_str_eq (two->options[0].value, "vanilla");
-  ck_assert_int_eq (two->options[0].line, 29);
+  ck_assert_int_eq (two->options[0].line, 30);
 
   ck_assert_uint_eq (two->n_keys, 2);
   ck_assert_str_eq (two->keys[0].name, "a");
   ck_assert_int_eq (two->keys[0].source, KWI_SOURCE_ENV);
   ck_assert_str_eq (two->keys[0].value, "KEY_A");
   ck_assert_uint_eq (two->keys[0].weight, 1);
-  ck_assert_int_eq (two->keys[0].line, 30);
+  ck_assert_int_eq (two->keys[0].line, 31);
   ck_assert_str_eq (two->keys[1].name, "b.1");
   ck_assert_int_eq (two->keys[1].source, KWI_SOURCE_FILE);
   ck_assert_str_eq (two->keys[1].value, kit_path ("keys/b"));

@@ -359,8 +359,8 @@ KW_API int kw_reset (kw_client *, const char *provider, const char *key_name);
 
 /* When a request for model (NULL: the configured one) will next find a key:
  * *ret_ms is now or earlier if one is there, 0 if no time is known.  tokens is
- * the request's size, 0 for any; with admission = stated, the only one in this
- * build, it makes no difference. */
+ * the request's size, 0 for any: it makes a difference with admission = exact
+ * or pace = on. */
 KW_API int kw_next_ready (kw_client *, const char *provider,
                           const char *model, int64_t tokens, int64_t *ret_ms);
 
