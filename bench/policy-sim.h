@@ -41,6 +41,15 @@ struct workload {
                                    again and again until it is served     */
 };
 
+enum {
+  POLICY_STEADY, POLICY_BURSTS, POLICY_MIXED, POLICY_ONE_LARGE, POLICY_SHARED,
+  POLICY_OTHERS, POLICY_MIDNIGHT, POLICY_BATCH, POLICY_CROWD, POLICY_WORKLOADS
+};
+#define POLICY_SEED 20260102    /* of the tables in docs/policy.md */
+
+/* tasks is to be freed. */
+void policy_make (int which, uint64_t seed, struct workload *);
+
 /* How it is asked. */
 struct arm {
   const char *name;
