@@ -40,6 +40,14 @@ ratio (int64_t a, int64_t b, int64_t c, int up)
   return about < 9.2e18 ? (int64_t) about : INT64_MAX;
 }
 
+/* 1: the clock was set back behind at_ms.  A little is an answer's time, which
+ * is counted from when its request was begun. */
+static int
+is_set_back (const struct kwi_level *l, int64_t now_ms)
+{
+  return minus (l->at_ms, now_ms) > 60000;
+}
+
 /* 0: nothing is known, or no longer: a fixed window of unknown length ended. */
 static int
 is_known (const struct kwi_level *l, int64_t now_ms)
@@ -55,7 +63,7 @@ refilled (const struct kwi_level *l, int64_t now_ms)
 {
   int64_t passed = minus (now_ms, l->at_ms);
 
-  if (l->rolling)               /* not above 0: the clock was set back */
+  if (l->rolling)
     return passed > 0 ? ratio (l->limit, passed, l->window_ms, 0) : 0;
   return passed >= 0 ? INT64_MAX : 0;
 }
@@ -96,7 +104,7 @@ passes_at (const struct kwi_level *l, int64_t ahead, int64_t n, int64_t now_ms)
   if (n > l->limit)
     return KWI_NEVER;
   if (l->rolling) {
-    at = now_ms < l->at_ms ? now_ms : l->at_ms; /* the clock was set back */
+    at = is_set_back (l, now_ms) ? now_ms : l->at_ms;
     return plus (at, ratio (over, l->window_ms, l->limit, 1));
   }
   /* As many windows as it takes; the one that may have ended used nothing. */
@@ -141,10 +149,11 @@ static void
 move_on (struct kwi_level *l, int64_t now_ms)
 {
   if (l->rolling) {
-    if (kwi_level_used (l, now_ms) > 0 && now_ms >= l->at_ms)
+    if (is_set_back (l, now_ms))
+      l->at_ms = now_ms;
+    if (now_ms < l->at_ms || kwi_level_used (l, now_ms) > 0)
       return;
-    if (now_ms >= l->at_ms)
-      l->used = 0;
+    l->used = 0;
     l->at_ms = now_ms;
   }
   else if (now_ms >= l->at_ms) {

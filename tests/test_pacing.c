@@ -142,6 +142,53 @@ START_TEST (a_simulators_short_days_are_believed)
 }
 END_TEST
 
+/* ---- Many at once --------------------------------------------------------------- */
+
+enum { THREADS = 8, EACH = 20 };
+
+static void *
+send_each (void *arg)
+{
+  int *served = arg, i;
+
+  for (i = 0; i < EACH; i++) {
+    kw_request rq = KW_REQUEST_INIT;
+    kw_reply *reply = NULL;
+    struct kw_error err = KW_ERROR_INIT;
+
+    rq.prompt = text;
+    rq.deadline_ms = 60000;
+    *served += kw_chat (kit.client, &rq, &reply, &err) == 0;
+    kw_reply_free (reply);
+  }
+  return NULL;
+}
+
+START_TEST (many_threads_stand_in_one_line)
+{
+  pthread_t thread[THREADS];
+  int served[THREADS] = { 0 }, i, all = 0;
+  size_t refused;
+
+  /* 48,000 tokens at 6000 a "minute" of a tenth of a second. */
+  kit_sim_real ("--key", "sk-a,name=A,tpm=6000", "--time-scale", "600");
+  kit_keys ("sk-a", NULL);
+  kit_open ("pace = on\nmax_retries = 100");
+  memset (text, 'x', 1200);
+  text[1200] = '\0';
+  for (i = 0; i < THREADS; i++)
+    ck_assert_int_eq (pthread_create (&thread[i], NULL, send_each, &served[i]), 0);
+  for (i = 0; i < THREADS; i++) {
+    ck_assert_int_eq (pthread_join (thread[i], NULL), 0);
+    all += served[i];
+  }
+  refused = simctl_count (kit.sim, "A", "tpm");
+  printf ("%d threads: %d served, %zu refused\n", THREADS, all, refused);
+  ck_assert_int_eq (all, THREADS * EACH);
+  ck_assert_uint_le (refused, 20);
+}
+END_TEST
+
 static Suite *
 pacing_suite (void)
 {
@@ -155,6 +202,7 @@ pacing_suite (void)
   tcase_add_test (tc, a_paced_wait_is_told_and_bounded_by_the_deadline);
   tcase_add_test (tc, next_ready_is_of_the_size_that_is_asked_for);
   tcase_add_test (tc, a_simulators_short_days_are_believed);
+  tcase_add_test (tc, many_threads_stand_in_one_line);
   suite_add_tcase (s, tc);
   return s;
 }
