@@ -53,7 +53,8 @@ void kwi_limits_probe (struct kwi_store *, const uint32_t *subjects, int n,
 int kwi_limits_probe_end (struct kwi_store *, const uint32_t *subjects, int n,
                           const char *model, uint64_t call, int served);
 
-/* Unblocks everything of a subject, every model.  Returns how many facts. */
+/* Unblocks everything of a subject, every model, and forgets its levels.
+ * Returns how many facts were blocked. */
 int kwi_limits_forget (struct kwi_store *, uint32_t subject);
 
 #endif

@@ -179,6 +179,7 @@ forget_one (void *user, struct kwi_fact *f)
 {
   int *n = user;
 
+  f->level.limit = 0;           /* what is known of its bucket, too */
   if (f->until_ms == 0)
     return;
   f->until_ms = f->ready_ms = 0;

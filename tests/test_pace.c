@@ -367,6 +367,21 @@ START_TEST (a_keys_bucket_is_the_accounts_once_that_is_known)
 }
 END_TEST
 
+START_TEST (a_reset_frees_who_waits_for_room)
+{
+  struct kwi_pick p;
+
+  begin (KWI_PACE_EXACT | KWI_PACE_WAIT, 1);
+  refuse_all (6000, 6000, 1000, MINUTE);
+  p = ask (3000, DAY, NULL, 0);
+  waits_for (p, 30000);
+  kwi_keyring_reset (r, 0);
+  goes_out_on (ask (6000, DAY, NULL, 0), "a");
+  goes_out_on (ask (3000, DAY, &p.hold, 0), "a");
+  end ();
+}
+END_TEST
+
 static Suite *
 pace_suite (void)
 {
@@ -390,6 +405,7 @@ pace_suite (void)
   tc = tcase_create ("answers");
   tcase_add_test (tc, headers_correct_what_was_booked);
   tcase_add_test (tc, a_refused_request_costs_nothing);
+  tcase_add_test (tc, a_reset_frees_who_waits_for_room);
   tcase_add_test (tc, a_keys_bucket_is_the_accounts_once_that_is_known);
   suite_add_tcase (s, tc);
   return s;
