@@ -32,7 +32,7 @@ struct kwi_need {
 
 /* One that goes out is booked in each bucket it draws on; or it waits in the
  * line of each. */
-#define KWI_BOOKED_MAX 6
+#define KWI_BOOKED_MAX 8
 struct kwi_booking {
   uint16_t n;
   uint16_t waits;
