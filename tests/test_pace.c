@@ -333,6 +333,50 @@ START_TEST (headers_correct_what_was_booked)
 }
 END_TEST
 
+/* Twenty requests of 1000 tokens and max_tokens 4000, of which 50 come: what the
+ * twenty-first is booked as, where headers fall by that much each time. */
+static int64_t
+learn_by_headers (int64_t counted)
+{
+  struct kwi_size size = { .bytes = 4000, .max_tokens = 4000 };
+  struct kwi_want want = { &size, DAY, NULL };
+  struct kwi_judgement ok = served ();
+  struct kwi_pick p;
+  struct kwi_effect e;
+  int i;
+
+  ok.input_tokens = 1000;
+  ok.output_tokens = 50;
+  ok.n_buckets = 1;
+  ok.bucket[0] = refused (10000000, 0, 0, DAY).bucket[0];
+  ok.bucket[0].have = KW_HAVE_LIMIT | KW_HAVE_REMAINING | KW_HAVE_WINDOW;
+  ok.bucket[0].remaining = 1000000;
+  for (i = 0; i < 20; i++) {
+    kwi_keyring_pick (r, "m", KWI_NO_KEY, ++calls, NULL, &want, i, &p);
+    ok.bucket[0].remaining -= counted;
+    kwi_keyring_report (r, &p.hold, "m", calls, &size, &ok, 0, -1, i, i, &e);
+  }
+  kwi_keyring_pick (r, "m", KWI_NO_KEY, ++calls, NULL, &want, i, &p);
+  ck_assert_int_eq (p.hold.booking.n, 1);
+  return p.hold.booking.in[0].amount;
+}
+
+START_TEST (headers_teach_what_a_provider_counts)
+{
+  static const int64_t counted[] = { 5000, 1000, 1050 };
+  size_t i;
+
+  for (i = 0; i < 3; i++) {
+    int64_t booked;
+    begin (KWI_PACE_WAIT, 1);
+    booked = learn_by_headers (counted[i]);
+    ck_assert_msg (booked >= counted[i] && booked <= counted[i] * 11 / 10,
+                   "counted as %d, booked as %d", (int) counted[i], (int) booked);
+    end ();
+  }
+}
+END_TEST
+
 START_TEST (a_refused_request_costs_nothing)
 {
   struct kwi_judgement other = { .outcome = KW_OUTCOME_REQUEST, .wait_ms = -1,
@@ -404,6 +448,7 @@ pace_suite (void)
   suite_add_tcase (s, tc);
   tc = tcase_create ("answers");
   tcase_add_test (tc, headers_correct_what_was_booked);
+  tcase_add_test (tc, headers_teach_what_a_provider_counts);
   tcase_add_test (tc, a_refused_request_costs_nothing);
   tcase_add_test (tc, a_reset_frees_who_waits_for_room);
   tcase_add_test (tc, a_keys_bucket_is_the_accounts_once_that_is_known);
