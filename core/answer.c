@@ -1,7 +1,7 @@
 /* answer - what came back from one exchange.
  *
- * Keeps status, headers and body as the transport read them, parses the body
- * as JSON once, at the first question, and answers the plugins' questions.
+ * Keeps status, headers and body as the transport read them, and answers the
+ * plugins' questions about headers; those about JSON are answer-json.c's.
  * Knows no plugin, no socket, and nothing about what an answer means.  The
  * bytes come from the network, so nothing about them is taken on trust. */
 #include <ctype.h>
@@ -13,9 +13,6 @@
 #include <strings.h>
 #include <time.h>
 
-#include <json-c/json.h>
-#include <json-c/json_pointer.h>
-
 #define KW_PROVIDER_API 1
 #include <keywheel/provider.h>
 
@@ -26,22 +23,8 @@
 #define MAX_BODY ((size_t) INT32_MAX - 2)
 /* A buffer larger than this is not kept for the next exchange. */
 #define KEEP ((size_t) 1 << 20)
-/* Deep enough for any API; shallow enough for json_object_put's recursion. */
-#define MAX_DEPTH 256
-
 /* No stated wait is longer; it also keeps sums far from overflow. */
 #define MAX_WAIT_S (INT64_C (400) * 86400)
-
-void
-kwi_answer_forget_json (struct kwi_answer *a)
-{
-  while (a->n_nested > 0)
-    json_object_put (a->nested[--a->n_nested].parsed);
-  if (a->json != NULL)
-    json_object_put (a->json);
-  a->json = NULL;
-  a->json_state = 0;
-}
 
 static void
 keep_or_free (char **buf, size_t *size)
@@ -112,10 +95,55 @@ is_ows (char c)
   return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
+/* ASCII's capitals in lower case, 8 at a time; to has room for all. */
+static void
+copy_lower (char *to, const char *from, size_t len)
+{
+#define EACH(byte) (UINT64_C (0x0101010101010101) * (byte))
+  size_t i;
+
+  for (i = 0; i + 8 <= len; i += 8) {
+    uint64_t x, low, capitals;
+    memcpy (&x, from + i, sizeof x);
+    low = x & EACH (0x7f);      /* so that no sum runs into the next byte */
+    capitals = (low + EACH (0x80 - 'A')) & ~(low + EACH (0x80 - 'Z' - 1))
+               & ~x & EACH (0x80);
+    x |= capitals >> 2;         /* 0x80 becomes 0x20 */
+    memcpy (to + i, &x, sizeof x);
+  }
+  for (; i < len; i++)
+    to[i] = from[i] >= 'A' && from[i] <= 'Z' ? (char) (from[i] + 32) : from[i];
+#undef EACH
+}
+
+/* Of a name that is not "", in any case. */
+static uint8_t
+sum_of (const char *name, size_t len)
+{
+  return (uint8_t) (len + (unsigned) (name[0] | 0x20) * 3
+                    + (unsigned) (name[len / 2] | 0x20) * 5
+                    + (unsigned) (name[len - 1] | 0x20) * 7);
+}
+
+/* Notes where the header that comes behind all others is; 0: it is one too
+ * many. */
+static int
+mark (struct kwi_answer *a, const char *name, size_t len)
+{
+  if (a->headers_len == 0)
+    a->n_marked = a->marked_len = 0; /* headers before a 100's end are gone */
+  if (a->marked_len != a->headers_len || a->n_marked == KWI_MARKED)
+    return 0;
+  a->mark[a->n_marked] = (uint32_t) a->headers_len;
+  a->sum[a->n_marked++] = sum_of (name, len);
+  return 1;
+}
+
 int
 kwi_answer_add_header (struct kwi_answer *a, const char *name,
                        size_t name_len, const char *value, size_t value_len)
 {
+  int is_marked;
   char *p;
 
   while (name_len > 0 && is_ows (name[name_len - 1]))
@@ -136,13 +164,16 @@ kwi_answer_add_header (struct kwi_answer *a, const char *name,
     return -1;
 
   p = a->headers + a->headers_len;
-  for (size_t i = 0; i < name_len; i++)
-    *p++ = name[i] >= 'A' && name[i] <= 'Z' ? (char) (name[i] + 32) : name[i];
+  copy_lower (p, name, name_len);
+  is_marked = mark (a, p, name_len);
+  p += name_len;
   *p++ = '\0';
   if (value_len > 0)
     memcpy (p, value, value_len);
   p[value_len] = '\0';
   a->headers_len += name_len + value_len + 2;
+  if (is_marked)
+    a->marked_len = (uint32_t) a->headers_len;
   return 0;
 }
 
@@ -177,6 +208,7 @@ kwi_answer_set_header (struct kwi_answer *a, const char *name,
 {
   char *p = a->headers;
 
+  a->n_marked = a->marked_len = 0; /* what is taken out shifts the others */
   while (p != NULL && p < a->headers + a->headers_len) {
     char *next = p + strlen (p) + 1;
     next += strlen (next) + 1;
@@ -193,11 +225,21 @@ kwi_answer_set_header (struct kwi_answer *a, const char *name,
 const char *
 kwi_answer_header (const struct kwi_answer *a, const char *name)
 {
-  const char *p = a->headers;
-  const char *end = p != NULL ? p + a->headers_len : NULL;
+  const char *p, *end;
+  size_t len;
+  uint8_t sum;
 
-  if (name == NULL)
+  if (name == NULL || name[0] == '\0' || a->headers_len == 0)
     return NULL;
+  len = strlen (name);
+  sum = sum_of (name, len);
+  for (uint32_t i = 0; i < a->n_marked; i++) {
+    p = a->headers + a->mark[i];
+    if (a->sum[i] == sum && strcasecmp (p, name) == 0)
+      return p + len + 1;
+  }
+  p = a->headers + a->marked_len;
+  end = a->headers + a->headers_len;
   while (p < end) {
     const char *value = p + strlen (p) + 1;
     if (strcasecmp (p, name) == 0)
@@ -205,178 +247,6 @@ kwi_answer_header (const struct kwi_answer *a, const char *name)
     p = value + strlen (value) + 1;
   }
   return NULL;
-}
-
-/* ---- JSON ---------------------------------------------------------------- */
-
-static int
-only_blanks (const char *s, size_t len)
-{
-  for (size_t i = 0; i < len; i++)
-    if (!is_ows (s[i]))
-      return 0;
-  return 1;
-}
-
-/* 0: parsed; *ret may be NULL even so, which is JSON's null. */
-static int
-parse (const char *body, size_t len, struct json_object **ret)
-{
-  struct json_tokener *tok;
-  struct json_object *obj;
-  size_t end;
-  int ok;
-
-  if (body == NULL || len == 0 || len > MAX_BODY)
-    return -1;
-  tok = json_tokener_new_ex (MAX_DEPTH);
-  if (tok == NULL)
-    return -1;
-  /* Strict: no comments, no trailing commas.  What is left behind the
-   * value is looked at here, since versions of json-c differ about it. */
-  json_tokener_set_flags (tok, JSON_TOKENER_STRICT |
-                               JSON_TOKENER_ALLOW_TRAILING_CHARS);
-  /* With the NUL behind it: it is what ends a number at the top level. */
-  obj = json_tokener_parse_ex (tok, body, (int) len + 1);
-  end = json_tokener_get_parse_end (tok);
-  ok = json_tokener_get_error (tok) == json_tokener_success;
-  json_tokener_free (tok);
-  if (ok && end < len)
-    ok = only_blanks (body + end, len - end);
-  if (!ok) {
-    json_object_put (obj);
-    return -1;
-  }
-  *ret = obj;
-  return 0;
-}
-
-struct json_object *
-kwi_answer_json (struct kwi_answer *a)
-{
-  if (a->json_state == 0)
-    a->json_state = parse (a->body, a->body_len, &a->json) == 0 ? 1 : -1;
-  return a->json;
-}
-
-/* The text of a scalar, and its length; NULL: there is none to give. */
-static const char *
-scalar_text (struct json_object *obj, size_t *ret_len)
-{
-  const char *s;
-
-  switch (json_object_get_type (obj)) {
-  case json_type_boolean:
-    s = json_object_get_boolean (obj) ? "true" : "false";
-    break;
-  case json_type_int:
-  case json_type_double:
-    s = json_object_to_json_string (obj);
-    break;
-  case json_type_string:
-    s = json_object_get_string (obj);
-    /* With a NUL inside, whoever reads the copy would see another string
-     * than the provider wrote: as good as absent. */
-    if (s != NULL && strlen (s) != (size_t) json_object_get_string_len (obj))
-      return NULL;
-    break;
-  case json_type_null:
-  case json_type_object:
-  case json_type_array:
-  default:
-    return NULL;
-  }
-  *ret_len = s != NULL ? strlen (s) : 0;
-  return s;
-}
-
-/* The object or array that a string holds, parsed once; NULL: none. */
-static struct json_object *
-held_in (struct kwi_answer *a, struct json_object *text)
-{
-  const char *s = json_object_get_string (text);
-  size_t len = (size_t) json_object_get_string_len (text), blanks = 0;
-  struct json_object *parsed = NULL;
-
-  for (int i = 0; i < a->n_nested; i++)
-    if (a->nested[i].text == text)
-      return a->nested[i].parsed;
-  while (blanks < len && is_ows (s[blanks]))
-    blanks++;
-  if (blanks == len || (s[blanks] != '{' && s[blanks] != '[')
-      || a->n_nested == KWI_MAX_NESTED)
-    return NULL;
-  if (parse (s + blanks, len - blanks, &parsed) != 0)
-    parsed = NULL;
-  a->nested[a->n_nested].text = text;
-  a->nested[a->n_nested++].parsed = parsed;
-  return parsed;
-}
-
-/* Where a pointer leads to no place in root: the string that it passes, and
- * *ret_rest, which goes on behind it; NULL: it passes none. */
-static struct json_object *
-string_passed (struct json_object *root, const char *pointer,
-               const char **ret_rest)
-{
-  char *part = strdup (pointer);
-  struct json_object *at = root;
-  size_t len = 0;
-
-  while (part != NULL && at != NULL && pointer[len] == '/'
-         && !json_object_is_type (at, json_type_string)) {
-    size_t next = len + 1 + strcspn (pointer + len + 1, "/");
-    part[next] = '\0';
-    if (json_pointer_get (at, part + len, &at) != 0)
-      at = NULL;
-    part[next] = pointer[next];
-    len = next;
-  }
-  free (part);
-  *ret_rest = pointer + len;
-  return pointer[len] == '/' && json_object_is_type (at, json_type_string)
-         ? at : NULL;
-}
-
-/* 0 or -1: nothing is there. */
-static int
-look_up (struct kwi_answer *a, struct json_object *root, const char *pointer,
-         struct json_object **ret)
-{
-  /* Proxies wrap an error into a string, and some are behind another. */
-  for (int wrapped = 0; root != NULL; wrapped++) {
-    struct json_object *text;
-
-    if (json_pointer_get (root, pointer, ret) == 0)
-      return 0;
-    text = wrapped < 2 ? string_passed (root, pointer, &pointer) : NULL;
-    root = text != NULL ? held_in (a, text) : NULL;
-  }
-  return -1;
-}
-
-int
-kwi_answer_json_text (struct kwi_answer *a, const char *pointer, char *buf,
-                      size_t size)
-{
-  struct json_object *root, *at = NULL;
-  const char *s;
-  size_t len = 0;
-
-  if (pointer == NULL || (buf == NULL && size != 0))
-    return KW_ERR;
-  root = kwi_answer_json (a);
-  if (a->json_state != 1)
-    return KW_ERR;
-  if (look_up (a, root, pointer, &at) != 0)
-    return KW_ERR_NOTFOUND;
-  s = scalar_text (at, &len);
-  if (s == NULL)
-    return KW_ERR_NOTFOUND;
-  if (len >= size)
-    return KW_ERR_RANGE;
-  memcpy (buf, s, len + 1);
-  return KW_OK;
 }
 
 /* ---- Retry-After --------------------------------------------------------- */

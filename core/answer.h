@@ -7,10 +7,14 @@
 #include <stdint.h>
 
 struct json_object;
+struct kwi_json;
 
 /* How many strings of one answer are looked into for JSON of their own; a
  * wrapped error is in one or two. */
 #define KWI_MAX_NESTED 8
+
+/* Headers that are found without going through the others. */
+#define KWI_MARKED 32
 
 struct kwi_answer {
   int32_t status;               /* 0: no HTTP answer                      */
@@ -28,11 +32,18 @@ struct kwi_answer {
   size_t body_len, body_size;
   char *headers;                /* "name\0value\0..." names in lower case */
   size_t headers_len, headers_size;
+  uint32_t n_marked, marked_len; /* so many, which are so many bytes      */
+  uint32_t mark[KWI_MARKED];    /* where each begins in headers           */
+  uint8_t sum[KWI_MARKED];      /* and of its name                        */
   char net_text[256];           /* the network's words, no URL, no secret;
                                    net 0: the plugin's, that could not
                                    translate the answer                   */
 
-  /* The body parsed, once, at the first question. */
+  /* Room for the scanned body, given by who has it for as long as questions
+   * come; NULL: nobody has. */
+  struct kwi_json *room;
+  int scan_state;               /* as json_state                          */
+  /* The body parsed, once, at the first question that needs it. */
   struct json_object *json;
   int json_state;               /* 0 not tried, 1 parsed, -1 is no JSON   */
   int n_nested;
@@ -65,6 +76,8 @@ const char *kwi_answer_header (const struct kwi_answer *, const char *name);
 
 /* The parsed body, borrowed; NULL if it is no JSON.  Not thread-safe. */
 struct json_object *kwi_answer_json (struct kwi_answer *);
+/* Is the body JSON, and not null?  Does without parsing it where it can. */
+int kwi_answer_is_json (struct kwi_answer *);
 /* Frees what was parsed; the next question parses anew. */
 void kwi_answer_forget_json (struct kwi_answer *);
 /* The scalar at an RFC 6901 pointer as text: as kw_host.response_json.  Where

@@ -5,6 +5,7 @@
 #define KWI_BODY_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct json_object;
 struct kw_client_request;
@@ -22,6 +23,22 @@ int kwi_body_make (const struct kw_client_request *, const char *model,
  * names none) and stream. */
 int kwi_body_check (const void *body, size_t len, char *model, size_t size,
                     int *ret_stream, struct kw_error *err);
+
+/* What a body says of the size of its request. */
+struct kwi_body_facts {
+  int64_t max_tokens;           /* max_completion_tokens, else max_tokens;
+                                   -1: neither is a number                */
+  const char *messages;         /* the JSON of "messages", or NULL        */
+  size_t messages_len;
+};
+
+/* The same, and the facts; NULL: nobody wants them. */
+int kwi_body_read (const void *body, size_t len, char *model, size_t size,
+                   int *ret_stream, struct kwi_body_facts *ret_facts,
+                   struct kw_error *err);
+
+/* Where s, which may hold a NUL, has its first control character; len: none. */
+size_t kwi_body_control (const char *s, size_t len);
 
 /* A whole answer to a chat: it has choices. */
 int kwi_body_is_completion (struct json_object *json);

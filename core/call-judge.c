@@ -9,6 +9,7 @@
 
 #include "call.h"
 #include "client.h"
+#include "json-scan.h"
 #include "secrets.h"
 
 static int
@@ -29,7 +30,7 @@ is_nonsense (const struct kwi_call *c, struct kwi_answer *a)
     return 1;
   if (!is_json_type (a) && strncmp (c->path, "/chat/completions", 17) != 0)
     return 0;
-  return kwi_answer_json (a) == NULL;
+  return !kwi_answer_is_json (a);
 }
 
 void
@@ -52,8 +53,8 @@ redact (const struct kwi_call *c, struct kwi_judgement *j)
   kwi_secrets_redact (s, j->model, sizeof j->model);
 }
 
-void
-kwi_call_judge (struct kwi_call *c)
+static void
+judge (struct kwi_call *c)
 {
   struct kwi_judgement *j = &c->judgement;
   struct kwi_stream *s = &c->sink;
@@ -89,4 +90,14 @@ kwi_call_judge (struct kwi_call *c)
                                    c->provider->config->max_response) != 0)
     kwi_call_make_transient (j, "not_translatable");
   redact (c, j);
+}
+
+void
+kwi_call_judge (struct kwi_call *c)
+{
+  struct kwi_json room;         /* not cleared: it is 6 KB, and few are used */
+
+  c->answer.room = &room;
+  judge (c);
+  c->answer.room = NULL;
 }
