@@ -38,19 +38,26 @@ kwi_fallback_outcome (int32_t status)
   return KW_OUTCOME_TRANSIENT;  /* 5xx, no answer, no status there is */
 }
 
+static int
+is_token (char c)
+{
+  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.'
+         || c == '-';
+}
+
 /* Printable ASCII, ended: names end up in logs, JSON and other machines'
- * stores.  allowed NULL: all of it. */
+ * stores.  token: of it only what is_token. */
 static void
-clean_text (char *dst, size_t size, const char *src, const char *allowed)
+clean (char *dst, size_t size, const char *src, int token)
 {
   size_t i;
 
   for (i = 0; i + 1 < size && src[i] != '\0'; i++) {
     char c = src[i];
-    if (allowed != NULL && c >= 'A' && c <= 'Z')
+    if (token && c >= 'A' && c <= 'Z')
       c = (char) (c + 32);
-    if (c < 0x20 || c > 0x7e || (allowed != NULL && strchr (allowed, c) == NULL))
-      c = allowed != NULL ? '_' : '?';
+    if (c < 0x20 || c > 0x7e || (token && !is_token (c)))
+      c = token ? '_' : '?';
     dst[i] = c;
   }
   dst[i] = '\0';
@@ -59,7 +66,7 @@ clean_text (char *dst, size_t size, const char *src, const char *allowed)
 static void
 clean_token (char *dst, size_t size, const char *src)
 {
-  clean_text (dst, size, src, "abcdefghijklmnopqrstuvwxyz0123456789_.-");
+  clean (dst, size, src, 1);
 }
 
 static int64_t
@@ -225,8 +232,8 @@ kwi_fallback_settle (const struct kw_verdict *said, const struct kwi_answer *a,
 
   if (said == NULL)
     said = &nothing;
-  clean_text (j->account, sizeof j->account, said->account, NULL);
-  clean_text (j->model, sizeof j->model, said->model, NULL);
+  clean (j->account, sizeof j->account, said->account, 0);
+  clean (j->model, sizeof j->model, said->model, 0);
   clean_token (j->reason, sizeof j->reason, said->reason);
   has_account = j->account[0] != '\0';
 

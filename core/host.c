@@ -311,29 +311,35 @@ service_request_secret_query (struct kw_request *r, const char *name)
 
 /* ---- The response reader ------------------------------------------------- */
 
-/* Is this the answer that the classify or reply which is going on was given? */
-static int
+/* The classify or reply that is going on, if this is the answer which it was
+ * given; or NULL. */
+static const struct kwi_frame *
 may_read (const struct kw_response *resp)
 {
-  int ok = resp != NULL && current != NULL && current->response == resp;
+  const struct kwi_frame *f = current; /* once: it is the thread's */
+  int ok = resp != NULL && f != NULL && f->response == resp;
 
   MUST (ok);
-  return ok;
+  return ok ? f : NULL;
 }
 
 static const char *
 service_response_header (const struct kw_response *resp, const char *name)
 {
-  return may_read (resp) ? kwi_answer_header (current->answer, name) : NULL;
+  const struct kwi_frame *f = may_read (resp);
+
+  return f != NULL ? kwi_answer_header (f->answer, name) : NULL;
 }
 
 static int
 service_response_json (const struct kw_response *resp, const char *pointer,
                        char *buf, uint64_t size)
 {
-  if (!may_read (resp))
+  const struct kwi_frame *f = may_read (resp);
+
+  if (f == NULL)
     return KW_ERR;
-  return kwi_answer_json_text (current->answer, pointer, buf,
+  return kwi_answer_json_text (f->answer, pointer, buf,
                                size < SIZE_MAX ? (size_t) size : SIZE_MAX);
 }
 
@@ -341,25 +347,26 @@ static int
 service_response_bucket (const struct kw_response *resp,
                          const struct kw_bucket *bucket)
 {
-  /* Room beyond ours, as for a verdict; zero is "as if it did not exist". */
-  union { struct kw_bucket bucket; char room[512]; } b;
+  struct kw_bucket b;           /* zero is "as if it did not exist" */
+  const struct kwi_frame *f;
   struct kwi_judgement *j;
   size_t size;
 
-  if (!may_read (resp))
+  f = may_read (resp);
+  if (f == NULL)
     return KW_ERR;
-  j = current->judgement;
+  j = f->judgement;
   MUST (j != NULL);             /* classify's alone */
   if (j == NULL || bucket == NULL || bucket->struct_size < LEAST_BUCKET)
     return KW_ERR;
   if (j->n_buckets >= KWI_MAX_BUCKETS)
     return KW_ERR_RANGE;
   size = bucket->struct_size;
-  if (size > sizeof b.bucket)
-    size = sizeof b.bucket;     /* a newer plugin's; we know no more of it */
+  if (size > sizeof b)
+    size = sizeof b;            /* a newer plugin's; we know no more of it */
   memset (&b, 0, sizeof b);
   memcpy (&b, bucket, size);
-  kwi_fallback_bucket (&b.bucket, resp->received_ms,
+  kwi_fallback_bucket (&b, resp->received_ms,
                        &j->bucket[j->n_buckets++]);
   return KW_OK;
 }

@@ -20,7 +20,7 @@ kwi_json_member (const struct kwi_json *json, const struct kwi_json_node *o,
     return 0;
   if ((o->flags & (KWI_JSON_ESCAPED | KWI_JSON_CUT)) != 0 || len == 0)
     return -1;
-  if ((o->names & kwi_json_sum (name, len)) == 0)
+  if ((o->names & kwi_json_bit (name[0])) == 0)
     return 0;
   for (;; n = &json->node[n->next]) {
     const char *key = json->text + n->key;
@@ -78,6 +78,11 @@ kwi_json_find (const struct kwi_json *json, const char *pointer,
 
     if (*pointer != '/')
       return -1;
+    /* Most that is asked for is not there, and one look at a letter says so. */
+    if (n->kind == KWI_JSON_OBJECT && *part != '~' && *part != '/' && *part != '\0'
+        && (n->flags & (KWI_JSON_ESCAPED | KWI_JSON_CUT)) == 0
+        && (n->names & kwi_json_bit (*part)) == 0)
+      return 0;
     for (pointer = part; *pointer != '\0' && *pointer != '/'; pointer++)
       if (*pointer == '~')
         return -1;

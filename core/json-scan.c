@@ -283,8 +283,7 @@ add_node (struct scan *s, const struct kwi_json_node *key)
   if (in->closed_by == '}') {
     in->node->flags |= key->flags;
     if (key->key_len > 0)
-      in->node->names |= kwi_json_sum ((const char *) s->text + key->key,
-                                      key->key_len);
+      in->node->names |= kwi_json_bit ((char) s->text[key->key]);
   }
   s->json->n++;
   return n;

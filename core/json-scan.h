@@ -26,7 +26,7 @@ struct kwi_json_node {
   uint32_t next;                /* the node behind it in its array or object,
                                    whose first is the one behind its own;
                                    0: none                                */
-  uint32_t names;               /* objects: kwi_json_sum of its members   */
+  uint32_t names;               /* objects: kwi_json_bit of its members   */
   uint16_t key_len;
   uint8_t kind;
   uint8_t flags;
@@ -54,11 +54,12 @@ int kwi_json_scan (struct kwi_json *, const char *text, size_t len,
 int kwi_json_scan_utf8 (struct kwi_json *, const char *text, size_t len,
                         unsigned levels);
 
-/* Of a name, a bit: an object in whose names it is not set has no such one. */
+/* Of a name's first byte, a bit: an object in whose names it is not set has no
+ * such name. */
 static inline uint32_t
-kwi_json_sum (const char *name, size_t len)
+kwi_json_bit (char first)
 {
-  return UINT32_C (1) << ((len + 7u * (unsigned char) name[0]) & 31);
+  return UINT32_C (1) << ((unsigned char) first & 31);
 }
 
 /* The object's last member of that name, as json-c has it: 1, 0 if it has

@@ -40,7 +40,6 @@ kwi_request_reset (struct kw_request *r, const void *call_body,
                    size_t call_body_len)
 {
   r->method[0] = '\0';
-  free (r->url);
   r->url = NULL;
   r->headers_len = 0;
   r->n_headers = 0;
@@ -63,22 +62,29 @@ kwi_request_reset (struct kw_request *r, const void *call_body,
 void
 kwi_request_clear (struct kw_request *r)
 {
-  free (r->url);
+  free (r->url_room);
   free (r->headers);
   free (r->own_body);
   free (r->note);
   memset (r, 0, sizeof *r);
 }
 
+static int
+is_alnum (char c)
+{
+  return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+}
+
 /* RFC 9110, 5.6.2. */
 static int
 is_token (const char *s)
 {
-  static const char tchar[] =
-    "!#$%&'*+-.^_`|~0123456789"
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+  size_t i = 0;
 
-  return s[0] != '\0' && s[strspn (s, tchar)] == '\0';
+  while (is_alnum (s[i]) || s[i] == '-'
+         || (s[i] != '\0' && strchr ("!#$%&'*+.^_`|~", s[i]) != NULL))
+    i++;
+  return i > 0 && s[i] == '\0';
 }
 
 /* Anything but control characters; a tab is what HTTP allows in a value. */
@@ -104,7 +110,8 @@ is_framing (const char *name)
   };
 
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-    if (strcasecmp (name, names[i]) == 0)
+    if ((name[0] | 0x20) == (names[i][0] | 0x20)
+        && strcasecmp (name, names[i]) == 0)
       return 1;
   return 0;
 }
@@ -171,7 +178,7 @@ kwi_request_url (struct kw_request *r, const char *url)
 {
   const char *mistake;
   size_t len;
-  char *copy;
+  char *room;
 
   if (url == NULL)
     return refuse (r, KW_ERR, "request_url without a URL");
@@ -182,12 +189,15 @@ kwi_request_url (struct kw_request *r, const char *url)
   mistake = url_mistake (url);
   if (mistake != NULL)
     return refuse (r, KW_ERR, "request_url: the URL %s", mistake);
-  copy = malloc (len + 1);
-  if (copy == NULL)
-    return refuse (r, KW_ERR_NOMEM, "request_url: no memory");
-  memcpy (copy, url, len + 1);
-  free (r->url);
-  r->url = copy;
+  if (len >= r->url_size) {
+    room = realloc (r->url_room, len + 64);
+    if (room == NULL)
+      return refuse (r, KW_ERR_NOMEM, "request_url: no memory");
+    r->url_room = room;
+    r->url_size = len + 64;
+  }
+  memcpy (r->url_room, url, len + 1);
+  r->url = r->url_room;
   return KW_OK;
 }
 

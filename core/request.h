@@ -9,7 +9,9 @@
 /* Opaque to plugins; reused from exchange to exchange. */
 struct kw_request {
   char method[16];
-  char *url;                    /* without the secret                     */
+  char *url;                    /* without the secret; NULL or url_room   */
+  char *url_room;
+  size_t url_size;
   char *headers;                /* "Name: value\0Name: value\0"           */
   size_t headers_len, headers_size;
   size_t n_headers;

@@ -1,6 +1,5 @@
 /* build - instances of the family, and the requests that they build; see
  * family.h. */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "ini-rule.h"
@@ -55,9 +54,8 @@ kwp_request_url (const struct kwp_instance *i, const struct kw_call *call,
                  struct kw_request *r)
 {
   char url[4096];
-  int n = snprintf (url, sizeof url, "%s%s", call->base_url, call->path);
 
-  if (n < 0 || (size_t) n >= sizeof url)
+  if (!kwp_join (url, sizeof url, call->base_url, call->path))
     return kw_error (i->host, i->in, KW_ERR_RANGE, "base_url and path are too long: "
                      "%zu bytes are allowed together", sizeof url - 1);
   return i->host->request_url (r, url);

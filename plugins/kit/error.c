@@ -1,6 +1,4 @@
 /* error - the error in an answer's body, wherever it stands; see family.h. */
-#include <stdio.h>
-
 #include "family.h"
 
 /* Where an error's members may be.  What stands deeper goes first: a proxy's
@@ -23,12 +21,15 @@ text_at (const struct reader *r, const char *base, const char *member, char *buf
          size_t size)
 {
   char pointer[96];
-  int n = snprintf (pointer, sizeof pointer, "%s%s", base, member);
+  int n;
 
-  if (n < 0 || (size_t) n >= sizeof pointer)
-    return 0;
+  if (base[0] != '\0') {
+    if (!kwp_join (pointer, sizeof pointer, base, member))
+      return 0;
+    member = pointer;
+  }
   buf[0] = '\0';                /* the host leaves it alone where it does not fit */
-  n = r->host->response_json (r->resp, pointer, buf, size);
+  n = r->host->response_json (r->resp, member, buf, size);
   return n == KW_OK || n == KW_ERR_RANGE;
 }
 
@@ -157,7 +158,8 @@ kwp_read_error (const struct kw_host *host, const struct kw_response *resp,
   int top = -1;
   char any[8];
 
-  memset (e, 0, sizeof *e);
+  *e->code = *e->type = *e->message = '\0'; /* not all of the 4 KB */
+  e->present = e->status = 0;
   e->is_json = host->response_json (resp, "/error", any, sizeof any) != KW_ERR;
   if (!e->is_json || !has_error (&r, error_at))
     return;

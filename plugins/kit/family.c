@@ -2,8 +2,6 @@
  *
  * The order: the member's own judge, its rules, the rules that all have in
  * common, what limits look like, and the HTTP status last. */
-#include <stdio.h>
-
 #include "family-parts.h"
 #include "ini-rule.h"
 
@@ -166,15 +164,13 @@ usage_of (struct kwp_answer *a, const char *at, const char *input, const char *o
 {
   char pointer[96];
   int64_t in = -1, out = -1;
-  int n = snprintf (pointer, sizeof pointer, "%s%s", at, input);
 
-  if (n > 0 && (size_t) n < sizeof pointer)
+  if (kwp_join (pointer, sizeof pointer, at, input))
     in = kwp_json_count (a, pointer);
-  n = snprintf (pointer, sizeof pointer, "%s%s", at, output);
-  if (n > 0 && (size_t) n < sizeof pointer)
-    out = kwp_json_count (a, pointer);
   if (in < 0)
     return 0;
+  if (kwp_join (pointer, sizeof pointer, at, output))
+    out = kwp_json_count (a, pointer);
   a->v->input_tokens = in;
   a->v->output_tokens = out > 0 ? out : 0; /* embeddings have none */
   a->v->have |= KW_HAVE_USAGE;
@@ -246,8 +242,13 @@ kwp_classify (void *self, const struct kw_response *resp, struct kw_verdict *v)
 {
   const struct kwp_instance *i = self;
   const struct kwp_family *f = i->family;
-  struct kwp_answer a = { .i = i, .resp = resp, .v = v, .status = resp->http_status };
+  struct kwp_answer a;          /* kwp_read_error fills in e, which is 4 KB */
 
+  a.i = i;
+  a.resp = resp;
+  a.v = v;
+  a.status = resp->http_status;
+  a.spent = (struct kwp_allowance) { .unit = NULL };
   kwp_read_error (i->host, resp, f->error_at, &a.e);
   if (!resp->in_stream)
     kwp_report_rows (&a);

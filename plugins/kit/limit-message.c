@@ -74,11 +74,15 @@ void
 kwp_dimension (char *buf, uint64_t size, const char *unit, int64_t ms)
 {
   const char *name = kwp_window_name (ms);
+  char per[16];
   int n = -1;
 
-  if (name != NULL)
-    n = snprintf (buf, size, "%s_per_%s", unit, name);
-  else if (ms >= KWP_SECOND)    /* "50 per 7200s" */
+  if (name != NULL) {           /* of each good answer: snprintf is slow */
+    if (kwp_join (per, sizeof per, "_per_", name))
+      (void) kwp_join (buf, (size_t) size, unit, per);
+    return;
+  }
+  if (ms >= KWP_SECOND)    /* "50 per 7200s" */
     n = snprintf (buf, size, "%s_per_%" PRId64 "s", unit, ms / KWP_SECOND);
 
   if (n < 0 || (uint64_t) n >= size)

@@ -59,6 +59,20 @@ kwp_copy (char *dst, size_t size, const char *s, size_t len)
   dst[len] = '\0';
 }
 
+/* Both of them or, if they do not fit, nothing; returns whether they did. */
+static inline int
+kwp_join (char *dst, size_t size, const char *a, const char *b)
+{
+  size_t a_len = strlen (a), b_len = strlen (b);
+
+  dst[0] = '\0';
+  if (a_len >= size || b_len >= size - a_len)
+    return 0;
+  memcpy (dst, a, a_len);
+  memcpy (dst + a_len, b, b_len + 1);
+  return 1;
+}
+
 /* "100000", "100,000", "~12903", ": 5"; -1 if s is NULL or no number. */
 static inline int64_t
 kwp_count (const char *s)

@@ -199,6 +199,8 @@ read_http_date (const char **s, int64_t *ret_ms)
   struct civil c = { 0 };
   int ignored;                  /* the day of the week says nothing new */
 
+  if (kwp_is_digit (**s))       /* a duration is what most headers have */
+    return 0;
   if (!read_one_of (s, days, KWP_ARRAY_SIZE (days), &ignored))
     return 0;
   (void) read_char (s, ',');

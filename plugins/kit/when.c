@@ -71,7 +71,8 @@ read_duration (const char **s, int64_t *ret_ms)
   while (kwp_read_number (s, &n)) {
     size_t i = 0;
 
-    while (i < KWP_ARRAY_SIZE (units) && !kwp_starts_with (*s, units[i].name))
+    while (i < KWP_ARRAY_SIZE (units)
+           && (**s != units[i].name[0] || !kwp_starts_with (*s, units[i].name)))
       i++;
     if (i == KWP_ARRAY_SIZE (units))
       return 0;
@@ -115,13 +116,30 @@ kwp_wait_ms (const char *s)
   return number_of (s, KWP_MS_NS);
 }
 
+/* "2m59.56s": a letter behind the first number, as no instant has it and no
+ * number of seconds. */
+static int
+has_unit (const char *s)
+{
+  while (kwp_is_digit (*s))
+    s++;
+  if (*s == '.')
+    s++;
+  while (kwp_is_digit (*s))
+    s++;
+  return *s >= 'a' && *s <= 'z';
+}
+
 int64_t
 kwp_wait (const char *s, int64_t now_ms)
 {
-  int64_t at = kwp_instant (s), ms;
+  int64_t at, ms;
 
   if (s == NULL)
     return -1;
+  if (kwp_is_digit (*s) && has_unit (s))
+    return read_duration (&s, &ms) && kwp_at_end (s) ? ms : -1;
+  at = kwp_instant (s);
   if (at >= 0) {
     if (now_ms < 0)
       now_ms = 0;
