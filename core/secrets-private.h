@@ -17,6 +17,8 @@ struct kwi_secrets {
   atomic_int line_len;          /* of the words in front of each key; 0: not
                                    yet, -1: they do not fit               */
   char header[64], prefix[64];  /* those words                            */
+  unsigned char *beginnings;    /* guarded: a bit for what each key begins with */
+  unsigned beginnings_log2;     /* how many bits there are                */
 };
 
 /* Keeps a key; name NULL: it gets one when all are there.  0; -1: no memory.

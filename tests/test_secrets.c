@@ -376,6 +376,9 @@ START_TEST (very_many_keys_in_one_variable)
   ck_assert_uint_eq (last->len, 8);
   ck_assert_mem_eq (last->bytes, "key99998", 8);
   free (text);
+  char said[64] = "org_key9999 and key99998, key12345";
+  kwi_secrets_redact (secrets, said, sizeof said);
+  ck_assert_str_eq (said, "org_key9999 and [key backup-99998], [key backup-12345]");
 }
 END_TEST
 
@@ -395,6 +398,9 @@ START_TEST (redaction)
     { "cut: 0123456", "cut: 0123456", 64 },  /* too little of one */
     { "a short key", "a short key", 64 },
     { "", "", 64 },
+    { "0123456", "0123456", 64 },
+    { "01234567", "********", 64 },
+    { "x01234567 in the middle, and is no key", "x01234567 in the middle, and is no key", 64 },
   };
 
   SET ("EX_KEY", "0123456789abcdef", "EX_KEYS",
