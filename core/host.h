@@ -25,7 +25,9 @@ struct kw_instance {
   void *self;                   /* the plugin's own                       */
   char section[64];
   struct kwi_instance_hooks hooks;
-  pthread_rwlock_t setup;       /* write: [setup], read: [hot]            */
+  pthread_rwlock_t setup;       /* write: [setup], read: [hot] until open */
+  int open;                     /* atomic: no [setup] comes any more, but
+                                   for the end                            */
   pthread_mutex_t one;          /* KW_THREAD_SERIALIZE_INSTANCE           */
   pthread_mutex_t interning;    /* for the two below                      */
   struct kwi_interned *interned;
@@ -45,6 +47,7 @@ struct kwi_frame {
   struct kw_instance *in;
   enum kwi_phase phase;
   int probe;                    /* BUILD: it is build_probe               */
+  int locked;                   /* it holds setup                         */
   struct kw_request *request;   /* BUILD                                  */
   const struct kw_response *response; /* CLASSIFY, TRANSLATE of a whole one */
   struct kwi_answer *answer;    /* likewise                               */

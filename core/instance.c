@@ -28,8 +28,10 @@
 #undef NDEBUG
 #include <assert.h>
 #define MUST(cond) assert (cond)
+#define COUNT(in, n) ((void) __atomic_add_fetch (&(in)->hot, (n), __ATOMIC_RELAXED))
 #else
 #define MUST(cond) ((void) 0)
+#define COUNT(in, n) ((void) 0)
 #endif
 
 /* ---- Serialization ------------------------------------------------------- */
@@ -42,6 +44,7 @@ begin_setup (struct kw_instance *in, struct kwi_frame *f)
   memset (f, 0, sizeof *f);
   f->in = in;
   f->phase = KWI_PHASE_SETUP;
+  __atomic_store_n (&in->open, 0, __ATOMIC_RELEASE);
   pthread_rwlock_wrlock (&in->setup);
   kwi_plugin_lock (in->plugin);
   MUST (in->hot == 0 && in->in_setup == 0);
@@ -59,11 +62,15 @@ end_setup (struct kw_instance *in, struct kwi_frame *f)
   kwi_host_deliver (f);
 }
 
-/* A model that this host does not know is served as the safest. */
+/* An instance that is open needs no lock against setup calls, and a parallel
+ * one none at all: threads would meet at nothing but its cache line.  A model
+ * that this host does not know is served as the safest. */
 void
 kwi_instance_begin_hot (struct kw_instance *in, struct kwi_frame *f)
 {
-  pthread_rwlock_rdlock (&in->setup);
+  f->locked = !__atomic_load_n (&in->open, __ATOMIC_ACQUIRE);
+  if (f->locked)
+    pthread_rwlock_rdlock (&in->setup);
   switch (in->provider->thread_model) {
   case KW_THREAD_PARALLEL:
     break;
@@ -75,7 +82,7 @@ kwi_instance_begin_hot (struct kw_instance *in, struct kwi_frame *f)
     break;
   }
   MUST (in->in_setup == 0);
-  (void) __atomic_add_fetch (&in->hot, 1, __ATOMIC_RELAXED);
+  COUNT (in, 1);
   kwi_host_enter (f);
 }
 
@@ -83,7 +90,7 @@ void
 kwi_instance_end_hot (struct kw_instance *in, struct kwi_frame *f)
 {
   kwi_host_leave (f);
-  (void) __atomic_sub_fetch (&in->hot, 1, __ATOMIC_RELAXED);
+  COUNT (in, -1);
   switch (in->provider->thread_model) {
   case KW_THREAD_PARALLEL:
     break;
@@ -94,7 +101,8 @@ kwi_instance_end_hot (struct kw_instance *in, struct kwi_frame *f)
     kwi_plugin_unlock (in->plugin);
     break;
   }
-  pthread_rwlock_unlock (&in->setup);
+  if (f->locked)
+    pthread_rwlock_unlock (&in->setup);
   kwi_host_deliver (f);
 }
 
@@ -233,13 +241,16 @@ kwi_instance_config_complete (struct kw_instance *in, struct kw_error *err)
   struct kwi_frame f;
   int rc;
 
-  if (in->provider->config_complete == NULL)
+  rc = KW_OK;
+  if (in->provider->config_complete != NULL) {
+    begin_setup (in, &f);
+    rc = in->provider->config_complete (in->self);
+    end_setup (in, &f);
+  }
+  if (rc == KW_OK) {
+    __atomic_store_n (&in->open, 1, __ATOMIC_RELEASE);
     return 0;
-  begin_setup (in, &f);
-  rc = in->provider->config_complete (in->self);
-  end_setup (in, &f);
-  if (rc == KW_OK)
-    return 0;
+  }
   return kwi_fail (err, KW_ERR_SETTINGS, "[provider %s]: %s", in->section,
                    kwi_instance_words (&f, rc));
 }

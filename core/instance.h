@@ -34,6 +34,8 @@ void kwi_instance_free (struct kw_instance *);
 int kwi_instance_config (struct kw_instance *, const char *key,
                          const char *value, int *ret_unknown,
                          struct kw_error *err);
+/* Behind it come no settings as long as a call of another thread may be under
+ * way: those take no lock any more. */
 int kwi_instance_config_complete (struct kw_instance *, struct kw_error *err);
 
 /* 0, or KW_ERR_REFUSED (the plugin's words) or KW_ERR_INTERNAL. */
