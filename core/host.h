@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "instance.h"
 
@@ -57,6 +58,16 @@ struct kwi_frame {
   unsigned n_lines, n_dropped;
   char said[512];               /* host->error's text; "": none           */
 };
+
+/* Not all of it: said is as large as the rest of a call's work. */
+static inline void
+kwi_frame_init (struct kwi_frame *f, struct kw_instance *in, enum kwi_phase phase)
+{
+  memset (f, 0, offsetof (struct kwi_frame, said));
+  f->said[0] = '\0';
+  f->in = in;
+  f->phase = phase;
+}
 
 void kwi_host_enter (struct kwi_frame *);
 void kwi_host_leave (struct kwi_frame *);

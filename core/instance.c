@@ -41,9 +41,7 @@
 static void
 begin_setup (struct kw_instance *in, struct kwi_frame *f)
 {
-  memset (f, 0, sizeof *f);
-  f->in = in;
-  f->phase = KWI_PHASE_SETUP;
+  kwi_frame_init (f, in, KWI_PHASE_SETUP);
   __atomic_store_n (&in->open, 0, __ATOMIC_RELEASE);
   pthread_rwlock_wrlock (&in->setup);
   kwi_plugin_lock (in->plugin);
@@ -333,13 +331,14 @@ static int
 build (struct kw_instance *in, int probe, const struct kw_call *call,
        struct kw_request *r, struct kw_error *err)
 {
-  struct kwi_frame f = {
-    .in = in, .phase = KWI_PHASE_BUILD, .probe = probe, .request = r
-  };
+  struct kwi_frame f;
   struct kw_call shown = *call;
   void *secret;
   int rc;
 
+  kwi_frame_init (&f, in, KWI_PHASE_BUILD);
+  f.probe = probe;
+  f.request = r;
   kwi_request_reset (r, call->body, (size_t) call->body_len);
   if (lend_secret (in, call, &secret) == -1)
     return kwi_fail (err, KW_ERR_INTERNAL, "plugin \"%s\" wants the key itself, "
@@ -354,7 +353,8 @@ build (struct kw_instance *in, int probe, const struct kw_call *call,
              : in->provider->prepare (in->self, &shown, r);
   kwi_instance_end_hot (in, &f);
 
-  sodium_free (secret);         /* wipes it; NULL is fine */
+  if (secret != NULL)
+    sodium_free (secret);       /* wipes it */
   return judge_build (in, &f, rc, call, r, err);
 }
 
@@ -401,12 +401,13 @@ kwi_instance_classify (struct kw_instance *in, struct kwi_answer *a,
    * they fall into the room behind. */
   union { struct kw_verdict verdict; char room[512]; } v;
   struct kw_response resp;
-  struct kwi_frame f = {
-    .in = in, .phase = KWI_PHASE_CLASSIFY, .response = &resp, .answer = a,
-    .judgement = j
-  };
+  struct kwi_frame f;
   int rc;
 
+  kwi_frame_init (&f, in, KWI_PHASE_CLASSIFY);
+  f.response = &resp;
+  f.answer = a;
+  f.judgement = j;
   memset (j, 0, sizeof *j);
   memset (&v, 0, sizeof v);
   kwi_instance_show (a, &resp);

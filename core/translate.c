@@ -61,7 +61,7 @@ look_at_table (struct kwi_translator *t, int offered)
 void
 kwi_translate_ask (struct kw_instance *in)
 {
-  struct kwi_frame f = { .in = in, .phase = KWI_PHASE_TRANSLATE };
+  struct kwi_frame f;
   struct kwi_translator *mine, *none = NULL;
   const struct kw_translate *theirs = NULL;
 
@@ -71,6 +71,7 @@ kwi_translate_ask (struct kw_instance *in)
   if (mine == NULL)
     return;                     /* request says so if it is wanted */
   if (in->provider->get_extension != NULL) {
+    kwi_frame_init (&f, in, KWI_PHASE_TRANSLATE);
     kwi_instance_begin_hot (in, &f);
     theirs = in->provider->get_extension (in->self, KW_EXT_TRANSLATE);
     kwi_instance_end_hot (in, &f);
@@ -282,12 +283,13 @@ kwi_translate_reply (struct kw_instance *in, const struct kw_request *r,
 {
   struct kw_translation t = { .max = max };
   struct kw_response resp;
-  struct kwi_frame f = {
-    .in = in, .phase = KWI_PHASE_TRANSLATE, .translation = &t,
-    .response = &resp, .answer = a
-  };
+  struct kwi_frame f;
   int rc;
 
+  kwi_frame_init (&f, in, KWI_PHASE_TRANSLATE);
+  f.translation = &t;
+  f.response = &resp;
+  f.answer = a;
   kwi_instance_show (a, &resp);
   kwi_instance_begin_hot (in, &f);
   rc = table_of (in)->reply (in->self, &resp, r->note, r->note_len, &t);
@@ -303,9 +305,10 @@ static int
 begin (struct kw_instance *in, const struct kw_request *r,
        struct kwi_answer *a, struct kw_translation *t)
 {
-  struct kwi_frame f = { .in = in, .phase = KWI_PHASE_TRANSLATE };
+  struct kwi_frame f;
   int rc;
 
+  kwi_frame_init (&f, in, KWI_PHASE_TRANSLATE);
   kwi_instance_begin_hot (in, &f);
   rc = table_of (in)->stream_begin (in->self, r->note, r->note_len,
                                     &t->stream);
@@ -319,11 +322,11 @@ kwi_translate_event (struct kw_instance *in, const struct kw_request *r,
                      struct kwi_answer *a, struct kw_translation *t,
                      const char *name, const char *data, size_t len)
 {
-  struct kwi_frame f = {
-    .in = in, .phase = KWI_PHASE_TRANSLATE, .translation = t
-  };
+  struct kwi_frame f;
   int rc;
 
+  kwi_frame_init (&f, in, KWI_PHASE_TRANSLATE);
+  f.translation = t;
   t->in_events = 1;
   t->len = 0;
   t->failed = 0;
@@ -338,9 +341,10 @@ kwi_translate_event (struct kw_instance *in, const struct kw_request *r,
 void
 kwi_translate_end (struct kw_instance *in, struct kw_translation *t)
 {
-  struct kwi_frame f = { .in = in, .phase = KWI_PHASE_TRANSLATE };
+  struct kwi_frame f;
 
   if (t->begun) {
+    kwi_frame_init (&f, in, KWI_PHASE_TRANSLATE);
     kwi_instance_begin_hot (in, &f);
     table_of (in)->stream_end (in->self, t->stream);
     kwi_instance_end_hot (in, &f);
