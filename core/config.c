@@ -107,6 +107,10 @@ clear_provider (struct kwi_provider_config *provider)
   free (provider->name);
   free (provider->plugin);
   free (provider->base_url);
+  free (provider->net.proxy);
+  free (provider->net.ca_file);
+  free (provider->net.client_cert);
+  free (provider->net.client_key);
   free (provider->model);
 }
 

@@ -86,7 +86,7 @@ unknown_option (struct opening *o, const struct kwi_provider *p,
 {
   const char *near = kwi_nearest (opt->name, kwi_provider_options);
   const struct kw_provider *plugin = kwi_plugin_provider (p->plugin);
-  char known[640] = "";
+  char known[900] = "";
   size_t i, len = 0;
 
   for (i = 0; kwi_provider_options[i] != NULL; i++) {

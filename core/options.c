@@ -156,6 +156,43 @@ set_url (const struct kwi_setting *s, const struct kwi_spec *spec, void *target)
   return kwi_keep (kwi_field (spec, target), strndup (s->value, len));
 }
 
+/* A proxy's URL may have a password in it, so no text shows it. */
+static int
+set_proxy (const struct kwi_setting *s, const struct kwi_spec *spec, void *target)
+{
+  static const char *const schemes[] = { "http://", "https://", "socks5://",
+                                         "socks5h://" };
+
+  if (strcmp (s->value, "none") == 0)
+    return kwi_keep (kwi_field (spec, target), strdup (""));
+  for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
+    size_t len = strlen (schemes[i]);
+    if (strncmp (s->value, schemes[i], len) == 0
+        && strcspn (s->value + len, "/?# \t") > 0)
+      return set_text (s, spec, target);
+  }
+  kwi_mistake (s->mistakes, "%s:%d: proxy is no URL of a proxy; allowed: %s",
+               s->file, s->line, spec->range);
+  return 0;
+}
+
+/* Said at every start, so that it is not left on unseen. */
+static int
+set_insecure (const struct kwi_setting *s, const struct kwi_spec *spec,
+              void *target)
+{
+  int r = set_word (s, spec, target);
+  int on = 0;
+
+  memcpy (&on, kwi_field (spec, target), sizeof on);
+  if (on)
+    kwi_report (s->mistakes->reporter, 1, "%s:%d: insecure_tls = yes: "
+                "certificates are not verified, so anybody on the way can read "
+                "the keys; for a certificate of your own use ca_file", s->file,
+                s->line);
+  return r;
+}
+
 static int
 set_name (const struct kwi_setting *s, const struct kwi_spec *spec, void *target)
 {
@@ -232,6 +269,9 @@ static const struct kwi_word strategies[] = {
   { "least_used", ELSEWHERE, 0 }, { "most_remaining", ELSEWHERE, 0 },
   { "weighted", ELSEWHERE, 0 }, { NULL, 0, 0 }
 };
+static const struct kwi_word http_versions[] = {
+  { "auto", 0, 0 }, { "1.1", 1, 0 }, { NULL, 0, 0 }
+};
 static const struct kwi_word yes_or_no[] = {
   { "yes", 1, 0 }, { "no", 0, 0 }, { NULL, 0, 0 }
 };
@@ -276,6 +316,15 @@ static const struct kwi_spec provider_specs[] = {
   { "max_concurrency", set_concurrency, 0, 0, 1000000, "0", NULL },
   { "max_response", set_size, PROVIDER (max_response), 1 << 10, 2 * GB,
     "1KB to 2GB", NULL },
+  { "proxy", set_proxy, PROVIDER (net.proxy), 0, 0,
+    "http://, https://, socks5://, socks5h:// and HOST[:PORT]; none", NULL },
+  { "ca_file", kwi_set_path, PROVIDER (net.ca_file), 0, 0, NULL, NULL },
+  { "client_cert", kwi_set_path, PROVIDER (net.client_cert), 0, 0, NULL, NULL },
+  { "client_key", kwi_set_path, PROVIDER (net.client_key), 0, 0, NULL, NULL },
+  { "http_version", set_word, PROVIDER (net.http_1_1), 0, 0, "auto, 1.1",
+    http_versions },
+  { "insecure_tls", set_insecure, PROVIDER (net.insecure), 0, 0, "yes, no",
+    yes_or_no },
   { "allow_secret", set_word, PROVIDER (allow_secret), 0, 0, "yes, no",
     yes_or_no },
 };
@@ -283,7 +332,9 @@ const char *const kwi_provider_options[] = {
   "plugin", "base_url", "model", "max_switches", "max_retries",
   "backoff_initial", "backoff_max", "deadline", "attempt_timeout",
   "connect_timeout", "on_rate_limit", "on_billing", "on_auth", "admission",
-  "pace", "strategy", "max_concurrency", "max_response", "allow_secret", NULL
+  "pace", "strategy", "max_concurrency", "max_response", "proxy",
+  "ca_file", "client_cert", "client_key", "http_version", "insecure_tls",
+  "allow_secret", NULL
 };
 
 static const struct kwi_spec key_specs[] = {

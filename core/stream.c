@@ -10,6 +10,7 @@
 #include <keywheel/keywheel.h>  /* KW_PAUSE */
 
 #include "body.h"
+#include "event-scan.h"
 #include "request.h"
 #include "stream.h"
 #include "transport.h"          /* KWI_SINK_* */
@@ -82,24 +83,6 @@ give_up (struct kwi_answer *a, int why)
   return 1;
 }
 
-/* Does data have a member of that name (in its quotes) at any depth that is
- * not null?  Only a hint, so that most chunks need no second look.  In a text
- * the quotes would be escaped, so what a model writes raises no alarm. */
-static int
-mentions (const char *data, const char *quoted)
-{
-  const char *p = data;
-
-  while ((p = strstr (p, quoted)) != NULL) {
-    p += strlen (quoted);
-    p += strspn (p, " \t\r\n");
-    if (*p == ':'
-        && strncmp (p + 1 + strspn (p + 1, " \t\r\n"), "null", 4) != 0)
-      return 1;
-  }
-  return 0;
-}
-
 static void
 judge_event (struct kwi_stream *s, const char *data, size_t len,
              struct kwi_judgement *j)
@@ -153,14 +136,13 @@ note_usage (struct kwi_stream *s, const struct kwi_judgement *j,
 /* A connection that closes looks like the end of the answer where nothing
  * frames it; what a chat says of its own end does not. */
 static void
-note_end (struct kwi_stream *s, const char *data)
+note_end (struct kwi_stream *s, unsigned speaks_of)
 {
-  if (!s->is_chat && mentions (data, "\"choices\"")) {
+  if (!s->is_chat && (speaks_of & KWI_EVENT_CHOICES) != 0) {
     s->is_chat = 1;
     s->ended = 0;
   }
-  if (strncmp (data, "[DONE]", sizeof "[DONE]" - 1) == 0
-      || mentions (data, "\"finish_reason\""))
+  if ((speaks_of & (KWI_EVENT_DONE | KWI_EVENT_FINISH)) != 0)
     s->ended = 1;
 }
 
@@ -186,13 +168,14 @@ hand_on_text (struct kwi_stream *s, struct json_object *json)
 
 /* A chunk of the answer, as it came or as it was translated. */
 static int
-take_chunk (struct kwi_stream *s, const char *data, int usage,
+take_chunk (struct kwi_stream *s, const char *data, unsigned speaks_of,
             const struct kwi_judgement *j)
 {
+  int usage = (speaks_of & KWI_EVENT_USAGE) != 0;
   struct json_object *json;
 
   s->n_events++;
-  note_end (s, data);
+  note_end (s, speaks_of);
   /* Once it has begun, only who wants the text needs chunks taken apart. */
   if (s->on_text == NULL && (s->started || is_kept (s)) && !usage)
     return 0;
@@ -210,9 +193,9 @@ take_chunk (struct kwi_stream *s, const char *data, int usage,
 }
 
 static int
-is_about_error (const char *name, const char *data)
+is_about_error (const char *name, unsigned speaks_of)
 {
-  return strcasecmp (name, "error") == 0 || mentions (data, "\"error\"");
+  return (speaks_of & KWI_EVENT_ERROR) != 0 || strcasecmp (name, "error") == 0;
 }
 
 static int
@@ -229,14 +212,15 @@ on_event (void *user, const char *name, const char *data, size_t len)
 {
   struct kwi_stream *s = user;
   struct kwi_judgement j;
-  int error = is_about_error (name, data);
-  int usage = mentions (data, "\"usage\"");
+  unsigned speaks_of = kwi_event_scan (data, len);
+  int error = is_about_error (name, speaks_of);
+  int usage = (speaks_of & KWI_EVENT_USAGE) != 0;
 
   if (error || usage)
     judge_event (s, data, len, &j);
   if (error && j.outcome != KW_OUTCOME_OK)
     return fail (s, &j, data);
-  return take_chunk (s, data, usage, usage ? &j : NULL);
+  return take_chunk (s, data, speaks_of, usage ? &j : NULL);
 }
 
 static int
@@ -301,7 +285,7 @@ take_translated (struct kwi_stream *s, const char *event)
   r = was_started ? 0 : hold (s, event, len);
   if (r != 0)
     return give_up (s->answer, r);
-  (void) take_chunk (s, data, mentions (data, "\"usage\""), NULL);
+  (void) take_chunk (s, data, kwi_event_scan (data, strlen (data)), NULL);
   return hand_on (s, was_started, event, len) != 0 || s->stopped;
 }
 
@@ -335,8 +319,7 @@ on_foreign_event (void *user, const char *name, const char *data, size_t len)
 {
   struct kwi_stream *s = user;
   struct kwi_judgement j;
-
-  int error = is_about_error (name, data);
+  int error = is_about_error (name, kwi_event_scan (data, len));
 
   /* "usage", "usageMetadata": counted whether or not the caller asked for a
    * chunk with them. */

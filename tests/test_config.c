@@ -78,6 +78,11 @@ static const char everything[] =
   "strategy = priority\n"
   "max_concurrency = 0\n"
   "max_response = 2GB\n"
+  "proxy = socks5h://user:word@127.0.0.1:1080\n"
+  "ca_file = ca.pem\n"
+  "client_cert = me.pem\n"
+  "client_key = me.key\n"
+  "http_version = 1.1\n"
   "allow_secret = yes\n"
   "flavour = vanilla\n"
   "[key two/a]\n"
@@ -126,20 +131,22 @@ START_TEST (every_option_is_kept)
   ck_assert_int_eq (two->policy.on_billing, KWI_ON_FAIL);
   ck_assert_int_eq (two->policy.on_auth, KWI_ON_SWITCH);
   ck_assert_int_eq (two->max_response, INT64_C (2) << 30);
+  ck_assert_str_eq (two->net.proxy, "socks5h://user:word@127.0.0.1:1080");
+  ck_assert_str_eq (two->net.ca_file, kit_path ("ca.pem"));
+  ck_assert_str_eq (two->net.client_cert, kit_path ("me.pem"));
+  ck_assert_int_eq (two->net.http_1_1, 1);
   ck_assert_int_eq (two->allow_secret, 1);
   ck_assert_int_eq (two->exact, 1);
   ck_assert_int_eq (two->pace, 1);
   ck_assert_uint_eq (two->n_options, 1);
   ck_assert_str_eq (two->options[0].name, "flavour");
-  ck_assert_str_eq (two->options[0].value, "vanilla");
-  ck_assert_int_eq (two->options[0].line, 30);
+  ck_assert_int_eq (two->options[0].line, 35);
 
   ck_assert_uint_eq (two->n_keys, 2);
-  ck_assert_str_eq (two->keys[0].name, "a");
   ck_assert_int_eq (two->keys[0].source, KWI_SOURCE_ENV);
   ck_assert_str_eq (two->keys[0].value, "KEY_A");
   ck_assert_uint_eq (two->keys[0].weight, 1);
-  ck_assert_int_eq (two->keys[0].line, 31);
+  ck_assert_int_eq (two->keys[0].line, 36);
   ck_assert_str_eq (two->keys[1].name, "b.1");
   ck_assert_int_eq (two->keys[1].source, KWI_SOURCE_FILE);
   ck_assert_str_eq (two->keys[1].value, kit_path ("keys/b"));
@@ -432,7 +439,8 @@ START_TEST (every_option_of_a_provider_is_listed)
 {
   static const char *const values[] = {
     "p", "https://h", "m", "1", "1", "1s", "2s", "1s", "1s", "1s", "wait",
-    "fail", "fail", "stated", "on", "priority", "0", "1KB", "no"
+    "fail", "fail", "stated", "on", "priority", "0", "1KB", "none", "a",
+    "a", "a", "auto", "no", "no"
   };
 
   for (size_t i = 0; kwi_provider_options[i] != NULL; i++) {

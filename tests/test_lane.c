@@ -1,8 +1,10 @@
 /* test_lane - what a lane does besides one exchange: it is cancelled, it idles,
  * it pauses, it is pooled. */
 #include <poll.h>
+#include <stdlib.h>
 
 #include "canned.h"
+#include "net.h"
 #include "transportkit.h"
 
 static void
@@ -111,6 +113,30 @@ START_TEST (the_lane_used_last_is_used_next)
 }
 END_TEST
 
+START_TEST (a_sections_proxy_is_its_own)
+{
+  struct kwi_exchange x = exchange ("GET", "/models", NULL);
+  struct canned *server
+    = canned_start ("HTTP/1.1 203 Ok\r\nContent-Length: 0\r\n\r\n");
+  struct kwi_net net = { .proxy = strdup (canned_url (server)) };
+  char seen[2048];
+
+  /* Its path is no part of a proxy's URL. */
+  strchr (net.proxy + sizeof "http://", '/')[0] = '\0';
+  ck_assert_int_eq (kwi_request_url (&rq, "http://nowhere.invalid/v1/models"), 0);
+  x.net = &net;
+  run (&x);
+  ck_assert_msg (answer.status == 203, "%s", answer.net_text);
+  canned_stop (server, seen, sizeof seen);
+  ck_assert_ptr_nonnull (strstr (seen, "GET http://nowhere.invalid/v1/models "));
+  /* The same handle for one who has none. */
+  x = exchange ("GET", "/models", NULL);
+  run (&x);
+  ck_assert_int_eq (answer.status, 200);
+  free (net.proxy);
+}
+END_TEST
+
 static Suite *
 suite (void)
 {
@@ -123,6 +149,7 @@ suite (void)
   tcase_add_test (tc, an_idle_connection_that_is_closed_spins_no_core);
   tcase_add_test (tc, what_a_paused_sink_did_not_take_comes_again);
   tcase_add_test (tc, the_lane_used_last_is_used_next);
+  tcase_add_test (tc, a_sections_proxy_is_its_own);
   suite_add_tcase (s, tc);
   return s;
 }

@@ -129,6 +129,10 @@ static const struct one options[] = {
     "on_rate_limit = fail is not known (allowed: wait, switch)" },
   { "on_auth = wait", "on_auth = wait is not known (allowed: fail, switch)" },
   { "on_billing = x", "on_billing = x is not known (allowed: switch, fail)" },
+  { "proxy = user:word@host", "proxy is no URL of a proxy; allowed: http://, "
+    "https://, socks5://, socks5h:// and HOST[:PORT]; none" },
+  { "http_version = 2", "http_version = 2 is not known (allowed: auto, 1.1)" },
+  { "insecure_tls = maybe", "insecure_tls = maybe is not known (allowed: yes, no)" },
   { "allow_secret = true",
     "allow_secret = true is not known (allowed: yes, no)" },
   { "admission = stted", "admission = stted is not known; did you mean "
@@ -330,6 +334,9 @@ static const struct one oddities[] = {
   { "[provider p]\nbase_url = http://api.example.com\n",
     "2: base_url begins with http://, so keys and prompts go out readable for "
     "everybody on the way; use https://" },
+  { "[provider p]\ninsecure_tls = yes\n",
+    "2: insecure_tls = yes: certificates are not verified, so anybody on the way "
+    "can read the keys; for a certificate of your own use ca_file" },
   { "[keywheel]\nenv_file = gone.env\n",
     "2: env_file \"gone.env\" does not exist (gone.env); going on without it" },
   { "[provider groq]\n[key gorq/b]\nenv = B\n",
