@@ -19,6 +19,7 @@ struct kwi_async {
   pthread_mutex_t lock;         /* of the list                            */
   struct kw_handle *first;      /* every call that is not over            */
   int n;
+  atomic_int closing;
   struct kw_error err;          /* of the call that ends just now: a call's
                                    end is one step of one thread          */
 };
@@ -256,7 +257,8 @@ kw_submit (kw_client *client, const kw_request *request,
   struct kwi_async *a = async_of (client);
   struct kw_handle *h;
 
-  if (a == NULL || callbacks == NULL || callbacks->struct_size == 0)
+  if (a == NULL || callbacks == NULL || callbacks->struct_size == 0
+      || atomic_load (&a->closing))
     return NULL;
   h = calloc (1, sizeof *h);
   if (h == NULL)
@@ -310,7 +312,7 @@ kwi_async_close (struct kw_client *c)
 
   if (a == NULL)
     return;
-  /* An on_end may submit again; that one is cancelled, too. */
+  atomic_store (&a->closing, 1);
   kwi_transport_cancel (c->transport);
   while (a->first != NULL) {
     on_cancel (a);

@@ -52,6 +52,7 @@ struct kwi_lane {
   CURLSH *share;                /* its transport's                        */
   struct kwi_timer curl_timer;  /* libcurl's own                          */
   struct kwi_handle *handles;   /* the most recently used first           */
+  size_t n_handles;
   struct kwi_exchange *failed;  /* before they began                      */
   void (*on_cancel) (void *user);
   void *user;

@@ -180,6 +180,21 @@ net_error (CURLcode rc)
   return KW_NET_OTHER;
 }
 
+/* Handles that idle; each has buffers of some 20 KB. */
+enum { MAX_IDLE = 256 };
+
+static void
+give_back (struct kwi_lane *l, struct kwi_handle *h)
+{
+  if (l->n_handles >= MAX_IDLE) {
+    kwi_handle_free (h);
+    return;
+  }
+  h->next = l->handles;
+  l->handles = h;
+  l->n_handles++;
+}
+
 /* Takes it off libcurl; the handle goes back to the lane. */
 static void
 detach (struct kwi_exchange *x)
@@ -190,8 +205,7 @@ detach (struct kwi_exchange *x)
   kwi_timer_unset (&l->loop.timers, &x->timer);
   (void) curl_multi_remove_handle (l->multi, h->easy);
   kwi_handle_done (h);
-  h->next = l->handles;
-  l->handles = h;
+  give_back (l, h);
   x->handle = NULL;
   x->lane = NULL;
   x->skip = 0;
@@ -336,8 +350,10 @@ kwi_exchange_begin (struct kwi_lane *l, struct kwi_exchange *x)
   x->paused = 0;
   x->began_ms = x->heard_ms = l->loop.now_ms;
   x->timer.fire = on_time_out;
-  if (h != NULL)
+  if (h != NULL) {
     l->handles = h->next;
+    l->n_handles--;
+  }
   else
     h = kwi_handle_new (l, l->share);
   if (h != NULL) {
@@ -351,8 +367,7 @@ kwi_exchange_begin (struct kwi_lane *l, struct kwi_exchange *x)
       why = "libcurl takes no more transfers";
     }
     kwi_handle_done (h);
-    h->next = l->handles;
-    l->handles = h;
+    give_back (l, h);
     x->handle = NULL;
   }
   note_text (x->answer, why);

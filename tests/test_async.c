@@ -8,7 +8,7 @@
 /* What came of one call. */
 struct one {
   kw_handle *handle;
-  int ended, code, texts, pause, chain, n_events;
+  int ended, code, texts, pause, chain, resubmit, n_events;
   char key[KW_NAME_MAX], why[512];
   char text[512], data[8192];
   size_t data_len;
@@ -71,6 +71,12 @@ on_end (void *user, int code, kw_reply *reply, const struct kw_error *err)
   else
     (void) memccpy (o->key, kw_reply_key (reply), '\0', sizeof o->key);
   kw_reply_free (reply);
+  if (o->resubmit) {
+    kw_callbacks on = KW_CALLBACKS_INIT;
+    on.on_end = on_end;
+    rq.prompt = "hi";
+    ck_assert_ptr_null (kw_submit (kit.client, &rq, &on, o));
+  }
   if (o->chain > 0) {           /* the next one from within the callback */
     rq.prompt = "again";
     o->ended = 0;
@@ -311,7 +317,9 @@ START_TEST (a_cancel_ends_one_call_and_no_other)
   ck_assert_int_eq (o[0].code, KW_ERR_CANCELLED);
   ck_assert_int_eq (o[1].ended, 0);
   ck_assert_int_eq (kw_client_process (kit.client), 1);
-  /* Closing ends the other; nobody is left without an end. */
+  /* Closing ends the other; nobody is left without an end, and nothing begins
+   * there. */
+  o[1].resubmit = 1;
   kw_client_close (kit.client);
   kit.client = NULL;
   ck_assert_int_eq (o[1].ended, 1);

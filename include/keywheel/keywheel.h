@@ -273,8 +273,9 @@ typedef struct kw_callbacks {
 
 /* Begins a call; from any thread, also within a callback.  Request and
  * callbacks are copied.  Whatever is wrong with the request is told to on_end,
- * later, from kw_client_process.  NULL: no memory or descriptors, or callbacks
- * were not begun as KW_CALLBACKS_INIT or have no on_end. */
+ * later, from kw_client_process.  NULL: no memory or descriptors, callbacks were
+ * not begun as KW_CALLBACKS_INIT or have no on_end, or the client is being
+ * closed. */
 KW_API kw_handle *kw_submit (kw_client *, const kw_request *,
                              const kw_callbacks *, void *user);
 /* Both from any thread, until on_end is called.  A cancelled call's on_end gets
@@ -286,8 +287,8 @@ KW_API void kw_handle_resume (kw_handle *);
  * to be read from or closed.  Negative KW_ERR_*: no memory or descriptors. */
 KW_API int kw_client_fd (kw_client *);
 /* How many ms may pass until kw_client_process is to be called, readable or
- * not; 0: now; -1: no need.  Ask anew after each kw_submit and each
- * kw_client_process. */
+ * not; 0: now; -1: no need.  Ask anew after each kw_client_process (a kw_submit
+ * makes the descriptor readable).  By the thread that processes. */
 KW_API int kw_client_timeout (kw_client *);
 /* Does what can be done without waiting.  One thread at a time, and the same one
  * or another.  Returns how many calls are under way. */
