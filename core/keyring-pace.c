@@ -68,7 +68,7 @@ kwi_ring_take_turn (struct kwi_keyring *r, const struct kwi_ask *ask,
 
   if (turn->booking.n == 0)
     return 0;
-  stated = kwi_limits_look (r->store, turn->subjects, 3, ask->model, ask->now_ms);
+  stated = kwi_limits_look (r->store, turn->subjects, 3, ask->m, ask->now_ms);
   if (stated.standing > KWI_HALF_OPEN && !turn->booking.early) {
     kwi_pace_unbook (&turn->booking);
     return 0;
@@ -87,8 +87,7 @@ kwi_ring_take_turn (struct kwi_keyring *r, const struct kwi_ask *ask,
     return 1;
   p->probe = stated.standing == KWI_HALF_OPEN;
   if (p->probe)
-    kwi_limits_probe (r->store, p->hold.subjects, 3, ask->model, ask->call,
-                      ask->now_ms);
+    kwi_ring_probe (r, ask, &p->hold);
   r->current = p->hold.key;
   return 1;
 }
@@ -118,7 +117,7 @@ note_buckets (struct kwi_keyring *r, const struct ring_key *k,
 
   for (i = 0; i < j->n_buckets; i++) {
     const struct kwi_bucket *b = &j->bucket[i];
-    uint32_t m = kwi_ring_scope_model (r, b->scope, model);
+    uint32_t m = kwi_ring_scope_model (r, b->scope, model, hold->model);
     uint32_t subject = kwi_ring_scope_subject (r, k, b->scope);
     struct kwi_fact *f;
 
@@ -153,18 +152,27 @@ int64_t
 kwi_keyring_next_ready (struct kwi_keyring *r, const char *model,
                         const struct kwi_size *size, int64_t now_ms)
 {
-  struct kwi_ask ask = { .model = model, .now_ms = now_ms };
+  struct kwi_ask ask = { .model = model };
   int64_t earliest = KWI_NEVER;
+  struct kwi_cache *cache;
   size_t i;
 
   (void) pthread_mutex_lock (&r->lock);
+  ask.now_ms = kwi_ring_now (r, now_ms);
+  ask.m = kwi_store_find_model (r->store, model);
+  cache = r->pace == 0 ? kwi_ring_cache (r, ask.m) : NULL;
+  if (cache != NULL) {
+    earliest = kwi_ring_next_ready (r, cache, &ask);
+    (void) pthread_mutex_unlock (&r->lock);
+    return earliest;
+  }
   if (r->pace != 0) {
     ask.learnt = kwi_ring_model (r, model);
     kwi_pace_need (ask.learnt, size, &ask.need);
   }
-  for (i = 0; i < r->n && earliest > now_ms; i++) {
+  for (i = 0; i < r->n && earliest > ask.now_ms; i++) {
     struct kwi_look look = kwi_ring_look (r, i, &ask).look;
-    int64_t at = look.standing == KWI_BLOCKED ? look.ready_ms : now_ms;
+    int64_t at = look.standing == KWI_BLOCKED ? look.ready_ms : ask.now_ms;
 
     if (at < earliest)
       earliest = at;

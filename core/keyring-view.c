@@ -10,6 +10,7 @@ struct collect {
   struct kwi_ring_view *view;
   const struct ring_key *key;
   int64_t now_ms;
+  uint32_t model;               /* its number, or 0                       */
   int failed;
 };
 
@@ -42,7 +43,7 @@ collect_fact (void *user, struct kwi_fact *f)
 }
 
 static void
-view_key (struct collect *c, struct kwi_key_view *kv, const char *model)
+view_key (struct collect *c, struct kwi_key_view *kv)
 {
   const struct ring_key *k = c->key;
   const char *account = kwi_store_subject_name (c->ring->store, k->account);
@@ -56,7 +57,7 @@ view_key (struct collect *c, struct kwi_key_view *kv, const char *model)
              sizeof kv->account - 1);
   kv->requests = k->requests;
   kv->tokens = k->tokens;
-  kv->look = kwi_limits_look (c->ring->store, subjects, 3, model, c->now_ms);
+  kv->look = kwi_limits_look (c->ring->store, subjects, 3, c->model, c->now_ms);
   kv->first_fact = c->view->n_facts;
   for (i = 0; i < 3; i++)
     kwi_store_each (c->ring->store, subjects[i], collect_fact, c);
@@ -80,16 +81,18 @@ kwi_keyring_view (struct kwi_keyring *r, const char *model, int64_t now_ms,
                   struct kwi_ring_view *ret)
 {
   struct kwi_ring_view v = { .n_keys = r->n };
-  struct collect c = { .ring = r, .view = &v, .now_ms = now_ms };
+  struct collect c = { .ring = r, .view = &v };
   size_t i;
 
   v.keys = calloc (r->n + 1, sizeof *v.keys);
   if (v.keys == NULL)
     return -1;
   (void) pthread_mutex_lock (&r->lock);
+  c.now_ms = kwi_ring_now (r, now_ms);
+  c.model = kwi_store_find_model (r->store, model);
   for (i = 0; i < r->n; i++) {
     c.key = &r->keys[i];
-    view_key (&c, &v.keys[i], model);
+    view_key (&c, &v.keys[i]);
   }
   v.current = next_key (r, &v);
   (void) pthread_mutex_unlock (&r->lock);

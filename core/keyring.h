@@ -57,7 +57,9 @@ enum kwi_picked {
 struct kwi_hold {
   size_t key;                   /* KWI_NO_KEY: none                       */
   uint32_t subjects[3];
-  uint32_t _reserved;
+  uint32_t model;               /* the store's number for it; 0           */
+  int probe;                    /* it tries what they park                */
+  int _reserved;
   struct kwi_booking booking;   /* its place in the buckets               */
 };
 

@@ -27,11 +27,12 @@ struct kwi_look {
   int64_t ready_ms;             /* BLOCKED: when it half-opens; KWI_NEVER */
 };
 
-/* subjects: n numbers of the store, 0 ones are passed over.  model: its name;
- * one that the store has never heard of has no facts of its own. */
-struct kwi_look kwi_limits_look (struct kwi_store *,
+/* subjects: n numbers of the store, 0 ones are passed over.  model: its number;
+ * KWI_EVERY_MODEL or 0 for one that the store has never heard of, which has no
+ * facts of its own. */
+struct kwi_look kwi_limits_look (const struct kwi_store *,
                                  const uint32_t *subjects, int n,
-                                 const char *model, int64_t now_ms);
+                                 uint32_t model, int64_t now_ms);
 
 /* Blocks until_ms (KWI_NEVER: no reset known), unless a later time is known
  * already.  1: it was not blocked before now; 0: it was; -1: no memory.
@@ -45,13 +46,17 @@ int kwi_limits_block (struct kwi_store *, uint32_t subject, uint32_t model,
 int kwi_limits_bucket (struct kwi_store *, uint32_t subject, uint32_t model,
                        const struct kwi_bucket *, int64_t seen_ms);
 
-/* call (not 0) becomes the one that probes all half-open facts of these. */
-void kwi_limits_probe (struct kwi_store *, const uint32_t *subjects, int n,
-                       const char *model, uint64_t call, int64_t now_ms);
+/* call (not 0) becomes the one that probes all half-open facts of these.
+ * Returns whose facts changed: bit 2 i for every model's of subjects[i], bit
+ * 2 i + 1 for the model's. */
+unsigned kwi_limits_probe (struct kwi_store *, const uint32_t *subjects, int n,
+                           uint32_t model, uint64_t call, int64_t now_ms);
 /* Ends call's probe; served: what it probed is free again.  Returns how many
- * facts were freed.  Subjects as given to kwi_limits_probe. */
+ * facts were freed.  Subjects as given to kwi_limits_probe, changed as it
+ * returns. */
 int kwi_limits_probe_end (struct kwi_store *, const uint32_t *subjects, int n,
-                          const char *model, uint64_t call, int served);
+                          uint32_t model, uint64_t call, int served,
+                          unsigned *ret_changed);
 
 /* Unblocks everything of a subject, every model, and forgets its levels.
  * Returns how many facts were blocked. */

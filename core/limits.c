@@ -27,54 +27,60 @@ fact_standing (struct kwi_fact *f, int64_t now_ms)
   return f->probe != 0 ? KWI_PROBED : KWI_HALF_OPEN;
 }
 
-/* Calls each for every fact of the subjects, for model and for every model. */
-static void
-each_fact (struct kwi_store *s, const uint32_t *subjects, int n,
-           const char *model,
-           void (*each) (void *user, struct kwi_fact *), void *user)
+/* Calls each for every fact of the subjects, for model and for every model.
+ * Which of them had one that each took (1): bit 2 i for every model's facts of
+ * subject i, bit 2 i + 1 for those of model. */
+static unsigned
+each_fact (const struct kwi_store *s, const uint32_t *subjects, int n,
+           uint32_t model,
+           int (*each) (void *user, struct kwi_fact *), void *user)
 {
-  uint32_t m = kwi_store_find_model (s, model);
+  unsigned taken = 0;
   int i;
 
   for (i = 0; i < n; i++) {
     struct kwi_fact *f;
     for (f = kwi_store_find (s, subjects[i], KWI_EVERY_MODEL); f != NULL;
          f = f->next)
-      each (user, f);
-    if (m == KWI_EVERY_MODEL)
+      taken |= (unsigned) each (user, f) << 2 * i;
+    if (model == KWI_EVERY_MODEL)
       continue;
-    for (f = kwi_store_find (s, subjects[i], m); f != NULL; f = f->next)
-      each (user, f);
+    for (f = kwi_store_find (s, subjects[i], model); f != NULL; f = f->next)
+      taken |= (unsigned) each (user, f) << (2 * i + 1);
+  }
+  return taken;
+}
+
+/* What the facts of one cell add to a look. */
+static void
+look_at (struct kwi_fact *f, int64_t now_ms, struct kwi_look *look)
+{
+  for (; f != NULL; f = f->next) {
+    enum kwi_standing standing = fact_standing (f, now_ms);
+    if (standing == KWI_FREE || standing < look->standing)
+      continue;
+    if (standing == look->standing && f->ready_ms <= look->ready_ms)
+      continue;
+    *look = (struct kwi_look) { .standing = standing, .verdict = f->verdict,
+                                .ready_ms = f->ready_ms };
   }
 }
 
-struct look_state {
-  struct kwi_look look;
-  int64_t now_ms;
-};
-
-static void
-look_at (void *user, struct kwi_fact *f)
-{
-  struct look_state *st = user;
-  enum kwi_standing standing = fact_standing (f, st->now_ms);
-
-  if (standing == KWI_FREE || standing < st->look.standing)
-    return;
-  if (standing == st->look.standing && f->ready_ms <= st->look.ready_ms)
-    return;
-  st->look = (struct kwi_look) { .standing = standing, .verdict = f->verdict,
-                                 .ready_ms = f->ready_ms };
-}
-
 struct kwi_look
-kwi_limits_look (struct kwi_store *s, const uint32_t *subjects, int n,
-                 const char *model, int64_t now_ms)
+kwi_limits_look (const struct kwi_store *s, const uint32_t *subjects, int n,
+                 uint32_t model, int64_t now_ms)
 {
-  struct look_state st = { .now_ms = now_ms };
+  struct kwi_look look = { 0 };
+  int i;
 
-  each_fact (s, subjects, n, model, look_at, &st);
-  return st.look;
+  for (i = 0; i < n; i++) {
+    if (subjects[i] == 0)
+      continue;
+    look_at (kwi_store_find (s, subjects[i], KWI_EVERY_MODEL), now_ms, &look);
+    if (model != KWI_EVERY_MODEL)
+      look_at (kwi_store_find (s, subjects[i], model), now_ms, &look);
+  }
+  return look;
 }
 
 int
@@ -131,46 +137,50 @@ struct probe_state {
   int freed;
 };
 
-static void
+static int
 probe_begin (void *user, struct kwi_fact *f)
 {
   struct probe_state *st = user;
 
-  if (fact_standing (f, st->now_ms) == KWI_HALF_OPEN)
-    f->probe = st->call;
+  if (fact_standing (f, st->now_ms) != KWI_HALF_OPEN)
+    return 0;
+  f->probe = st->call;
+  return 1;
 }
 
-void
+unsigned
 kwi_limits_probe (struct kwi_store *s, const uint32_t *subjects, int n,
-                  const char *model, uint64_t call, int64_t now_ms)
+                  uint32_t model, uint64_t call, int64_t now_ms)
 {
   struct probe_state st = { .call = call, .now_ms = now_ms };
 
-  each_fact (s, subjects, n, model, probe_begin, &st);
+  return each_fact (s, subjects, n, model, probe_begin, &st);
 }
 
-static void
+static int
 probe_finish (void *user, struct kwi_fact *f)
 {
   struct probe_state *st = user;
 
   if (f->probe != st->call)
-    return;
+    return 0;
   f->probe = 0;
   if (st->served) {
     f->until_ms = f->ready_ms = 0;
     f->verdict = 0;
     st->freed++;
   }
+  return 1;
 }
 
 int
 kwi_limits_probe_end (struct kwi_store *s, const uint32_t *subjects, int n,
-                      const char *model, uint64_t call, int served)
+                      uint32_t model, uint64_t call, int served,
+                      unsigned *ret_changed)
 {
   struct probe_state st = { .call = call, .served = served };
 
-  each_fact (s, subjects, n, model, probe_finish, &st);
+  *ret_changed = each_fact (s, subjects, n, model, probe_finish, &st);
   return st.freed;
 }
 

@@ -166,7 +166,7 @@ kwi_pace_look (struct kwi_store *s, const uint32_t *subjects, int n,
                const struct kwi_need *need, int64_t now_ms)
 {
   struct kwi_pace_look p = {
-    .look = kwi_limits_look (s, subjects, n, model, now_ms)
+    .look = kwi_limits_look (s, subjects, n, kwi_store_find_model (s, model), now_ms)
   };
   struct looking l = { .need = need, .now_ms = now_ms, .parked_ms = now_ms,
                        .free_ms = now_ms,

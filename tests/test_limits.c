@@ -33,7 +33,16 @@ static struct kwi_look
 look (const char *name, int64_t now)
 {
   const uint32_t subjects[3] = { key, account, all };
-  return kwi_limits_look (s, subjects, 3, name, now);
+  return kwi_limits_look (s, subjects, 3, kwi_store_find_model (s, name), now);
+}
+
+static int
+probe_end (uint64_t call, int served)
+{
+  const uint32_t subjects[3] = { key, account, all };
+  unsigned changed;
+
+  return kwi_limits_probe_end (s, subjects, 3, model, call, served, &changed);
 }
 
 static int
@@ -93,16 +102,16 @@ START_TEST (one_call_probes_and_the_others_keep_off)
   const uint32_t subjects[3] = { key, account, all };
 
   ck_assert_int_eq (block (account, model, 1000, 0), 1);
-  kwi_limits_probe (s, subjects, 3, "m", 7, 999);
+  (void) kwi_limits_probe (s, subjects, 3, model, 7, 999);
   ck_assert_int_eq (look ("m", 1000).standing, KWI_HALF_OPEN);
-  kwi_limits_probe (s, subjects, 3, "m", 7, 1000);
+  (void) kwi_limits_probe (s, subjects, 3, model, 7, 1000);
   ck_assert_int_eq (look ("m", 1000).standing, KWI_PROBED);
-  ck_assert_int_eq (kwi_limits_probe_end (s, subjects, 3, "m", 8, 1), 0);
+  ck_assert_int_eq (probe_end (8, 1), 0);
   ck_assert_int_eq (look ("m", 1000).standing, KWI_PROBED);
-  ck_assert_int_eq (kwi_limits_probe_end (s, subjects, 3, "m", 7, 0), 0);
+  ck_assert_int_eq (probe_end (7, 0), 0);
   ck_assert_int_eq (look ("m", 1000).standing, KWI_HALF_OPEN);
-  kwi_limits_probe (s, subjects, 3, "m", 9, 1000);
-  ck_assert_int_eq (kwi_limits_probe_end (s, subjects, 3, "m", 9, 1), 1);
+  (void) kwi_limits_probe (s, subjects, 3, model, 9, 1000);
+  ck_assert_int_eq (probe_end (9, 1), 1);
   ck_assert_int_eq (look ("m", 1000).standing, KWI_FREE);
 }
 END_TEST
@@ -112,7 +121,7 @@ START_TEST (a_probe_that_is_refused_blocks_anew)
   const uint32_t subjects[3] = { key, account, all };
 
   ck_assert_int_eq (block (key, model, 1000, 0), 1);
-  kwi_limits_probe (s, subjects, 3, "m", 7, 1000);
+  (void) kwi_limits_probe (s, subjects, 3, model, 7, 1000);
   ck_assert_int_eq (block (key, model, 3000, 1100), 1);
   ck_assert_int_eq (look ("m", 1100).standing, KWI_BLOCKED);
   ck_assert_int_eq (look ("m", 3000).standing, KWI_HALF_OPEN);
@@ -130,7 +139,7 @@ START_TEST (resets_that_fall_together_are_staggered_never_early)
     ck_assert_int_gt (snprintf (name, sizeof name, "key:s%d", i), 0);
     k = kwi_store_subject (s, name);
     ck_assert_int_eq (block (k, model, DAY + i % 3, 0), 1);
-    ready[i] = kwi_limits_look (s, &k, 1, "m", 0).ready_ms;
+    ready[i] = kwi_limits_look (s, &k, 1, model, 0).ready_ms;
     ck_assert_int_ge (ready[i], DAY + i % 3);
     ck_assert_int_le (ready[i], DAY + 3 + 5000);
     for (j = i - 10 > 0 ? i - 10 : 0; j < i; j++)
@@ -145,7 +154,7 @@ START_TEST (a_stale_answer_does_not_end_a_probe)
   const uint32_t subjects[3] = { key, account, all };
 
   ck_assert_int_eq (block (key, model, 1000, 0), 1);
-  kwi_limits_probe (s, subjects, 3, "m", 7, 1000);
+  (void) kwi_limits_probe (s, subjects, 3, model, 7, 1000);
   ck_assert_int_eq (block (key, model, 900, 1001), 0);
   ck_assert_int_eq (look ("m", 1001).standing, KWI_PROBED);
 }

@@ -1,0 +1,42 @@
+/* ring-cache - for one model: which keys may be free, which are parked and
+ * until when; so that a pick looks at a key or two, however many are parked.
+ * Kept lazily over the ledger, which alone is right: a key in "open" is looked
+ * at before it is used, and one whose facts changed is put back into it.
+ * Knows neither the ledger nor what a key is; the caller locks. */
+#ifndef KWI_RING_CACHE_H
+#define KWI_RING_CACHE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "limits-ledger.h"
+#include "ring-bits.h"
+#include "ring-heap.h"
+
+struct kwi_cache {
+  uint32_t model;               /* the store's number                     */
+  uint32_t epoch;               /* of the ring's clock, when it was filled */
+  uint64_t used;                /* the ring's count of uses, when it was  */
+  size_t n;
+  struct kwi_bits open;         /* may be free                            */
+  struct kwi_heap parked;       /* by the time at which they come back    */
+  struct kwi_heap limited;      /* those that a RATE_LIMIT parked         */
+  uint8_t *state;               /* of each key; ring-cache.c's            */
+  size_t n_probed;              /* another call tries them                */
+  size_t n_by_verdict[8];       /* of all that are not open               */
+};
+
+/* For n keys, all open; NULL: no memory.  Free it with free. */
+struct kwi_cache *kwi_cache_new (size_t n);
+/* All are to be looked at again. */
+void kwi_cache_refill (struct kwi_cache *);
+/* Key is to be looked at again. */
+void kwi_cache_open (struct kwi_cache *, size_t key);
+/* An open key was looked at, and is blocked or being probed. */
+void kwi_cache_park (struct kwi_cache *, size_t key, const struct kwi_look *);
+/* Those whose time has come are to be looked at again. */
+void kwi_cache_come_back (struct kwi_cache *, int64_t now_ms);
+/* The first parked key to come back, of both heaps; NULL: none. */
+const struct kwi_heap_item *kwi_cache_next_back (const struct kwi_cache *);
+
+#endif
