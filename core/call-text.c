@@ -263,6 +263,23 @@ say_unavailable (struct kwi_call *c, const struct kwi_decision *d)
                      (int) c->policy.max_retries, last);
 }
 
+static void
+say_redirect (struct kwi_call *c, const struct kwi_decision *d)
+{
+  const char *to = kwi_answer_header (&c->answer, "location");
+  char where[256] = "";
+
+  if (to != NULL)
+    append (where, sizeof where, " to %s", to);
+  kwi_secrets_redact (c->provider->secrets, where, sizeof where);
+  (void) kwi_fail (c->err, d->code,
+                   "%s redirects the request (%d%s), and a key follows no "
+                   "redirect; if that place is right, make it the base_url (now "
+                   "%s)",
+                   provider_name (c), (int) c->answer.status, where,
+                   c->provider->base_url);
+}
+
 void
 kwi_call_say_given_up (struct kwi_call *c, const struct kwi_decision *d,
                        int64_t now_ms)
@@ -310,8 +327,11 @@ kwi_call_say_given_up (struct kwi_call *c, const struct kwi_decision *d,
     (void) kwi_fail (c->err, d->code, "cancelled");
     break;
   default:
-    (void) kwi_fail (c->err, d->code, "%s refused the request (%s)",
-                     provider_name (c), last);
+    if (c->answer.status >= 300 && c->answer.status <= 399)
+      say_redirect (c, d);
+    else
+      (void) kwi_fail (c->err, d->code, "%s refused the request (%s)",
+                       provider_name (c), last);
   }
 }
 

@@ -77,7 +77,8 @@ START_TEST (a_redirect_is_not_followed_with_the_key)
   kit_sim ("--key", "sk-a,name=A", "--fault", "redirect");
   kit_keys ("sk-a", NULL);
   kit_open ("");
-  kit_fails_with (KW_ERR_REFUSED, "302");
+  kit_fails_with (KW_ERR_REFUSED, "redirects the request (302 to "
+                  "http://other-host.invalid/");
   ck_assert_int_eq (kit.err.attempts, 1);
 }
 END_TEST
