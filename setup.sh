@@ -3,6 +3,7 @@
 #
 #   ./setup.sh demo    install what is missing, build, show the wheel turning
 #   ./setup.sh check   install what is missing, build, run every test
+#   ./setup.sh bench   install what is missing, measure beside bare libcurl
 #   ./setup.sh build   install what is missing, build in build/
 #   ./setup.sh deps    install what is missing
 #
@@ -131,6 +132,19 @@ want_for_check ()
   want - libubsan has_runtime -fsanitize=undefined
   want - libtsan has_runtime -fsanitize=thread
   want abigail-tools libabigail has_tool abidiff
+}
+
+want_for_bench ()
+{
+  want nginx-light nginx-core has_nginx
+  want valgrind valgrind has_tool valgrind
+  want strace strace has_tool strace
+}
+
+# Often where only root has a path to it.
+has_nginx ()
+{
+  has_tool nginx || [ -x /usr/sbin/nginx ]
 }
 
 as_root ()
@@ -437,6 +451,13 @@ case "${1-}" in
     want_for_fuzz
     [ -z "$missing_apt$missing_dnf" ] || install_missing
     check
+    ;;
+  bench)
+    want_for_build
+    want_for_bench
+    deps
+    build
+    exec make -C "$build" --no-print-directory bench
     ;;
   build)
     want_for_build

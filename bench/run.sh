@@ -174,8 +174,7 @@ calls ()
     strace -f -c -o "$tmp/strace.$call_i" "$@" -o "$call_side" -n "$call_n" \
       > "$tmp/strace.out" 2>&1 || { cat "$tmp/strace.out" >&2; return 1; }
   done
-  awk -v n=$((call_n2 - call_n1)) '$NF == "total" { v[FILENAME] = $(NF - 1) + 0 ? $(NF - 1) : $(NF - 2) }
-    function calls_of(line) { return 0 }
+  awk -v n=$((call_n2 - call_n1)) '$NF == "total" { v[FILENAME] = $4 }
     END { for (f in v) { if (lo == "" || v[f] < lo) lo = v[f]; if (v[f] > hi) hi = v[f] }
           printf "%.2f\n", (hi - lo) / n }' "$tmp/strace.1" "$tmp/strace.2"
 }
