@@ -52,10 +52,10 @@ make_body (struct bench *b)
 {
   static const char before[] =
     "{\"model\":\"llama-3.3-70b-versatile\",\"temperature\":0.2,\"max_tokens\":256,"
-    "\"messages\":[{\"role\":\"system\",\"content\":\"You are a helpful assistant.\"},"
+    "\"stream\":false,\"messages\":[{\"role\":\"system\",\"content\":\"You are a helpful assistant.\"},"
     "{\"role\":\"user\",\"content\":\"";
   static const char words[] = "Say in one sentence what a key wheel is for, please. ";
-  static const char after[] = "\"}]}";
+  static const char after[] = "\"}]}", no[] = "false", yes[] = "true ";
   const size_t fixed = sizeof before - 1 + sizeof after - 1;
   size_t size = (size_t) b->body_size, i;
 
@@ -66,6 +66,8 @@ make_body (struct bench *b)
   if (b->body == NULL)
     bench_die ("out of memory");
   memcpy (b->body, before, sizeof before);
+  if (b->stream)
+    memcpy (strstr (b->body, no), yes, sizeof yes - 1);
   for (i = sizeof before - 1; i < size - (sizeof after - 1); i++)
     b->body[i] = words[(i - (sizeof before - 1)) % (sizeof words - 1)];
   memcpy (b->body + i, after, sizeof after);
@@ -137,7 +139,8 @@ bench_easy (const struct bench *b, struct bench_sink *s)
   (void) curl_easy_setopt (e, CURLOPT_URL, b->url);
   (void) curl_easy_setopt (e, CURLOPT_NOSIGNAL, 1L);
   (void) curl_easy_setopt (e, CURLOPT_USERAGENT, "keywheel/0.1.0");
-  (void) curl_easy_setopt (e, CURLOPT_ACCEPT_ENCODING, "");
+  /* Nor does keywheel ask for a packed stream. */
+  (void) curl_easy_setopt (e, CURLOPT_ACCEPT_ENCODING, b->stream ? NULL : "");
   (void) curl_easy_setopt (e, CURLOPT_HTTPHEADER, h);
   (void) curl_easy_setopt (e, CURLOPT_WRITEFUNCTION, keep);
   (void) curl_easy_setopt (e, CURLOPT_WRITEDATA, s);
@@ -177,6 +180,22 @@ bench_request (const struct bench *b, kw_request *r)
   r->body_len = b->body_len;
 }
 
+void
+bench_chat (const struct bench *b, kw_client *c)
+{
+  kw_request r = KW_REQUEST_INIT;
+  struct kw_error err = KW_ERROR_INIT;
+  kw_reply *reply = NULL;
+  size_t len = 0;
+
+  bench_request (b, &r);
+  if (kw_chat (c, &r, &reply, &err) != 0)
+    bench_die ("keywheel's side: %s", err.message);
+  if (kw_reply_body (reply, &len) == NULL || len == 0)
+    bench_die ("keywheel's side: no answer");
+  kw_reply_free (reply);
+}
+
 /* ---- Rounds and rows ------------------------------------------------------ */
 
 static int
@@ -194,59 +213,87 @@ bench_median (double *v, size_t n)
   return n % 2 == 1 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
 }
 
-void
-bench_rounds (long rounds, double (*side) (void *user, int keywheel),
-              void *user, struct bench_pair *ret)
+static double
+cpu_us (void)
 {
-  double *v[2];
-  long i;
-  int first;
+  struct timespec t;
 
-  v[0] = calloc ((size_t) rounds, sizeof **v);
-  v[1] = calloc ((size_t) rounds, sizeof **v);
-  if (v[0] == NULL || v[1] == NULL)
+  (void) clock_gettime (CLOCK_PROCESS_CPUTIME_ID, &t);
+  return (double) t.tv_sec * 1e6 + (double) t.tv_nsec / 1e3;
+}
+
+/* What the rounds of both sides come to; v is bare's and keywheel's. */
+static void
+sum_up (double *v[2], long rounds, struct bench_pair *p)
+{
+  double *ratio = calloc ((size_t) rounds, sizeof *ratio);
+  long i;
+
+  if (ratio == NULL)
     bench_die ("out of memory");
-  (void) side (user, 0);
-  (void) side (user, 1);
-  for (i = 0; i < rounds; i++) {
-    double r;
-    first = (int) (i % 2);
-    v[first][i] = side (user, first);
-    v[1 - first][i] = side (user, 1 - first);
-    r = v[1][i] / v[0][i];
-    if (i == 0 || r < ret->lowest)
-      ret->lowest = r;
-    if (i == 0 || r > ret->highest)
-      ret->highest = r;
-  }
-  ret->bare = bench_median (v[0], (size_t) rounds);
-  ret->keywheel = bench_median (v[1], (size_t) rounds);
-  ret->ratio = ret->keywheel / ret->bare;
-  free (v[0]);
-  free (v[1]);
+  for (i = 0; i < rounds; i++)
+    ratio[i] = v[1][i] / v[0][i];
+  p->ratio = bench_median (ratio, (size_t) rounds);     /* sorts them */
+  p->lowest = ratio[0];
+  p->highest = ratio[rounds - 1];
+  p->bare = bench_median (v[0], (size_t) rounds);
+  p->keywheel = bench_median (v[1], (size_t) rounds);
+  free (ratio);
 }
 
 void
-bench_row (const char *what, const char *unit, const struct bench_pair *p,
+bench_rounds (long rounds, long per_round,
+              double (*side) (void *user, int keywheel), void *user,
+              struct bench_result *ret)
+{
+  double *v[2], *cpu[2];
+  long i;
+  int k, turn;
+
+  for (k = 0; k < 2; k++) {
+    v[k] = calloc ((size_t) rounds, sizeof **v);
+    cpu[k] = calloc ((size_t) rounds, sizeof **cpu);
+    if (v[k] == NULL || cpu[k] == NULL)
+      bench_die ("out of memory");
+    (void) side (user, k);
+  }
+  for (i = 0; i < rounds; i++)
+    for (turn = 0; turn < 2; turn++) {
+      double began = cpu_us ();
+      k = (int) ((i + turn) % 2);
+      v[k][i] = side (user, k);
+      cpu[k][i] = (cpu_us () - began) / (double) per_round;
+    }
+  sum_up (v, rounds, &ret->wall);
+  sum_up (cpu, rounds, &ret->cpu);
+  for (k = 0; k < 2; k++) {
+    free (v[k]);
+    free (cpu[k]);
+  }
+}
+
+static void
+row (const char *what, const char *unit, const struct bench_pair *p,
+     const char *verdict)
+{
+  (void) printf ("| %-44s | %10.*f | %10.*f | %-10s | %5.3f | %.2f..%.2f   | %-15s |\n",
+                 what, p->bare < 1000 ? 2 : 0, p->bare,
+                 p->keywheel < 1000 ? 2 : 0, p->keywheel, unit, p->ratio, p->lowest,
+                 p->highest, verdict);
+}
+
+void
+bench_row (const char *what, const char *unit, const struct bench_result *r,
            double wanted, int at_most)
 {
-  char range[64] = "", verdict[64] = "";
-  int n = 0;
+  char verdict[64] = "";
+  int holds = at_most ? r->wall.ratio <= wanted : r->wall.ratio >= wanted;
 
-  if (p->highest > 0)
-    n = snprintf (range, sizeof range, "%.2f..%.2f", p->lowest, p->highest);
-  if (n < 0 || (size_t) n >= sizeof range)
-    range[0] = '\0';
-  if (wanted >= 0)
-    n = snprintf (verdict, sizeof verdict, "%s %.2f: %s", at_most ? "<=" : ">=",
-                  wanted,
-                  (at_most ? p->ratio <= wanted : p->ratio >= wanted)
-                    ? "holds" : "MISSED");
-  if (n < 0 || (size_t) n >= sizeof verdict)
-    verdict[0] = '\0';
-  (void) printf ("| %-44s | %10.*f | %10.*f | %-10s | %5.3f | %-12s | %-15s |\n",
-                 what, p->bare < 1000 ? 2 : 0, p->bare,
-                 p->keywheel < 1000 ? 2 : 0, p->keywheel, unit, p->ratio, range,
-                 verdict);
+  if (wanted >= 0
+      && snprintf (verdict, sizeof verdict, "%s %.2f: %s", at_most ? "<=" : ">=",
+                   wanted, holds ? "holds" : "MISSED") < 0)
+    return;
+  row (what, unit, &r->wall, verdict);
+  row ("    processor time of it", "us each", &r->cpu, "");
   (void) fflush (stdout);
 }

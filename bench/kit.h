@@ -17,6 +17,7 @@ struct bench {
   long rounds;                  /* -r                                       */
   long at_once;                 /* -k: transfers, threads or streams at once */
   long body_size;               /* -b: bytes of the request's body, about   */
+  int stream;                   /* the body asks for a stream             */
   char *body;
   size_t body_len;
 };
@@ -47,22 +48,31 @@ void bench_judge (CURL *, CURLcode, struct bench_sink *);
 kw_client *bench_client (const struct bench *);
 /* The same request for kw_chat and kw_submit. */
 void bench_request (const struct bench *, kw_request *);
+/* By kw_chat, and judged. */
+void bench_chat (const struct bench *, kw_client *);
 
 /* Runs the two sides in turns, side (user, 0) the bare one and side (user, 1)
  * keywheel's, the first one of a round by turns too, after one round for both
  * that is not counted.  side returns what it measured. */
 struct bench_pair {
   double bare, keywheel;        /* medians of the rounds                  */
-  double ratio;                 /* of the two medians, keywheel / bare    */
-  double lowest, highest;       /* of the ratios of single rounds         */
+  double ratio;                 /* the median of the rounds' keywheel / bare */
+  double lowest, highest;       /* of these                               */
 };
-void bench_rounds (long rounds, double (*side) (void *user, int keywheel),
-                   void *user, struct bench_pair *ret);
+struct bench_result {
+  struct bench_pair wall;       /* of what side returned                  */
+  struct bench_pair cpu;        /* microseconds of processor time, in all threads
+                                   of this process, for one of per_round  */
+};
+void bench_rounds (long rounds, long per_round,
+                   double (*side) (void *user, int keywheel), void *user,
+                   struct bench_result *ret);
 double bench_median (double *v, size_t n);
 
-/* One row of the table; wanted < 0: no figure is asked for.  at_most: the
+/* Two rows of the table, of what was measured and of the processor time, which
+ * other work on the machine touches less; wanted < 0: no figure is asked for.  at_most: the
  * ratio is to be no higher than wanted, else no lower. */
-void bench_row (const char *what, const char *unit, const struct bench_pair *,
+void bench_row (const char *what, const char *unit, const struct bench_result *,
                 double wanted, int at_most);
 
 #endif

@@ -10,7 +10,7 @@ set -eu
 
 src=${KW_SRCDIR:?"run.sh is called by make bench"}
 build=${KW_BUILDDIR:?"run.sh is called by make bench"}
-rounds=${KW_BENCH_ROUNDS:-9}
+rounds=${KW_BENCH_ROUNDS:-15}
 bench=$build/bench
 
 say ()
@@ -36,9 +36,14 @@ or ./setup.sh bench"
 tmp=$(mktemp -d)
 chmod 755 "$tmp"                # nginx's worker may be another user
 nginx_pid=
+serve_pid=
 stop ()
 {
   trap - EXIT INT TERM
+  if [ -n "$serve_pid" ]; then
+    exec 7>&-
+    wait "$serve_pid" 2>/dev/null || :
+  fi
   if [ -n "$nginx_pid" ]; then
     kill "$nginx_pid" 2>/dev/null || :
     wait "$nginx_pid" 2>/dev/null || :
@@ -188,7 +193,7 @@ sequential ()
     -u "http://127.0.0.1:$port/openai/v1/chat/completions"
   header "One thread, a request at a time, keep-alive"
   "$@" -r "$rounds"
-  "$@" -r "$rounds" -n 500 -b 102400
+  "$@" -r "$rounds" -n 300 -b 102400
   if command -v valgrind > /dev/null; then
     bare=$(instructions bare 100 600 "$@")
     kw=$(instructions keywheel 100 600 "$@")
@@ -228,6 +233,48 @@ concurrent ()
   "$@" -k 256
 }
 
+threads ()
+{
+  client_for "http://127.0.0.1:$port/openai/v1"
+  header "Threads that block on one client"
+  "$bench/threads" -c "$tmp/keywheel.ini" -r "$rounds" \
+    -u "http://127.0.0.1:$port/openai/v1/chat/completions"
+}
+
+# serve: our own server of streams; $sport is its port.
+serve ()
+{
+  [ -z "$serve_pid" ] || return 0
+  mkfifo "$tmp/in" "$tmp/out"
+  "$bench/serve" < "$tmp/in" > "$tmp/out" &
+  serve_pid=$!
+  exec 7> "$tmp/in"             # it ends when this is closed, and so when we end
+  read -r sport < "$tmp/out" || die "bench/serve does not start"
+}
+
+stream ()
+{
+  serve
+  header "A stream"
+  for way in each bulk; do
+    client_for "http://127.0.0.1:$sport/$way/v1"
+    "$bench/stream" -c "$tmp/keywheel.ini" -r "$rounds" \
+      -u "http://127.0.0.1:$sport/$way/v1/chat/completions" 7>&-
+  done
+}
+
+memory ()
+{
+  serve
+  client_for "http://127.0.0.1:$sport/hold/v1"
+  header "Idle streams"
+  set -- "$bench/memory" -c "$tmp/keywheel.ini" \
+    -u "http://127.0.0.1:$sport/hold/v1/chat/completions"
+  bare=$("$@" -o bare 7>&-)
+  kw=$("$@" -o keywheel 7>&-)
+  row "10,000 idle streams: resident memory" "bytes each" "$bare" "$kw" ""
+}
+
 # ---- Machine, versions, and all of it ------------------------------------------------
 
 about ()
@@ -238,12 +285,13 @@ about ()
   say "- compiled with: ${KW_CC:-?}; $rounds rounds, the two sides by turns; medians"
 }
 
-[ "$#" -gt 0 ] || set -- sequential concurrent
+[ "$#" -gt 0 ] || set -- sequential concurrent threads stream memory
 start_nginx
 about
 for what in "$@"; do
   case $what in
-    sequential | concurrent) "$what" ;;
-    *) die "there is no benchmark \"$what\"; there are: sequential, concurrent" ;;
+    sequential | concurrent | threads | stream | memory) "$what" ;;
+    *) die "there is no benchmark \"$what\"; there are:
+sequential, concurrent, threads, stream, memory" ;;
   esac
 done

@@ -19,22 +19,6 @@ bare (struct sides *s)
   bench_judge (s->easy, curl_easy_perform (s->easy), &s->sink);
 }
 
-static void
-by_keywheel (struct sides *s)
-{
-  kw_request r = KW_REQUEST_INIT;
-  struct kw_error err = KW_ERROR_INIT;
-  kw_reply *reply = NULL;
-  size_t len = 0;
-
-  bench_request (&s->b, &r);
-  if (kw_chat (s->client, &r, &reply, &err) != 0)
-    bench_die ("keywheel's side: %s", err.message);
-  if (kw_reply_body (reply, &len) == NULL || len == 0)
-    bench_die ("keywheel's side: no answer");
-  kw_reply_free (reply);
-}
-
 static double
 side (void *user, int keywheel)
 {
@@ -44,7 +28,7 @@ side (void *user, int keywheel)
 
   for (i = 0; i < s->b.n; i++)
     if (keywheel)
-      by_keywheel (s);
+      bench_chat (&s->b, s->client);
     else
       bare (s);
   return (bench_us () - began) / (double) s->b.n;
@@ -53,8 +37,8 @@ side (void *user, int keywheel)
 int
 main (int argc, char **argv)
 {
-  struct sides s = { .b = { .n = 2000, .rounds = 9, .body_size = 300 } };
-  struct bench_pair p = { 0 };
+  struct sides s = { .b = { .n = 1000, .rounds = 15, .body_size = 300 } };
+  struct bench_result p;
   char what[64];
   int n;
 
@@ -65,7 +49,7 @@ main (int argc, char **argv)
     (void) side (&s, strcmp (s.b.only, "keywheel") == 0);
     return 0;
   }
-  bench_rounds (s.b.rounds, side, &s, &p);
+  bench_rounds (s.b.rounds, s.b.n, side, &s, &p);
   n = snprintf (what, sizeof what, "sequential, body of %zu bytes: wall time",
                 s.b.body_len);
   if (n < 0 || (size_t) n >= sizeof what)
