@@ -120,6 +120,8 @@ want_for_build ()
 
 want_for_check ()
 {
+  want libuv1-dev libuv-devel has_module libuv
+  want libevent-dev libevent-devel has_module 'libevent >= 2.0'
   want valgrind valgrind has_tool valgrind
   want clang clang has_tool clang
   want g++ gcc-c++ has_tool g++
