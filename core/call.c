@@ -400,10 +400,12 @@ static void
 react (struct kwi_call *c)
 {
   const struct kwi_clock *k = &c->provider->client->clock;
+  /* For a back-off; who is served needs none, and each is a system call. */
+  uint64_t jitter = c->judgement.outcome != KW_OUTCOME_OK ? k->random (k->ctx) : 0;
   struct kwi_decision d
     = kwi_policy_verdict (&c->policy, &c->state, c->judgement.outcome,
                           c->judgement.wait_ms, c->answer.timed_out,
-                          mono_now (c), k->random (k->ctx));
+                          mono_now (c), jitter);
 
   switch (d.action) {
   case KWI_ACCEPT:

@@ -1,5 +1,6 @@
 /* transport-setup - a request of ours as libcurl's options; see
  * transport-handle.h.  Knows nothing of loops and answers. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -15,11 +16,69 @@
 /* Room for a header line with the longest key (8 KB), a name and a prefix. */
 enum { SECRET_LINE = 8192 + 256 };
 
+/* libcurl asks for a "100 Continue" before a body of 1 MB. */
+enum { EXPECT_FROM = 512 * 1024 };
+
+#define USER_AGENT "keywheel/" PACKAGE_VERSION
+
+/* libcurl formats a header of its own twice, a character at a time, and one of
+ * the list once: these two are in the list (8 % of a short request's work). */
+static char user_agent[] = "User-Agent: " USER_AGENT;
+
+/* What libcurl would send for CURLOPT_ACCEPT_ENCODING ""; "": it can unpack
+ * nothing. */
+static void
+accept_encoding (char *buf, size_t size)
+{
+  const curl_version_info_data *v = curl_version_info (CURLVERSION_NOW);
+  const int zlib = (v->features & CURL_VERSION_LIBZ) != 0;
+  const int brotli = (v->features & CURL_VERSION_BROTLI) != 0;
+  const int zstd = (v->features & CURL_VERSION_ZSTD) != 0;
+  int n = snprintf (buf, size, "Accept-Encoding: %s%s%s%s%s",
+                    zlib ? "deflate, gzip" : "", zlib && brotli ? ", " : "",
+                    brotli ? "br" : "", (zlib || brotli) && zstd ? ", " : "",
+                    zstd ? "zstd" : "");
+
+  if (n < 0 || (size_t) n >= size || !(zlib || brotli || zstd))
+    buf[0] = '\0';
+}
+
+/* Of those that libcurl would look for, for each request anew. */
+static int
+proxy_in_environment (void)
+{
+  static const char *const names[] = { "http_proxy", "https_proxy", "HTTPS_PROXY",
+                                       "all_proxy", "ALL_PROXY" };
+  size_t i;
+
+  for (i = 0; i < sizeof names / sizeof names[0]; i++)
+    if (getenv (names[i]) != NULL)
+      return 1;
+  return 0;
+}
+
+/* A proxy that is asked for a tunnel is told our name, too; and who is in
+ * no_proxy is reached without. */
+static int
+set_proxy (struct kwi_handle *h, const char *proxy)
+{
+  CURL *e = h->easy;
+
+  return curl_easy_setopt (e, CURLOPT_PROXY, proxy) != CURLE_OK
+         || curl_easy_setopt (e, CURLOPT_NOPROXY, NULL) != CURLE_OK
+         || curl_easy_setopt (e, CURLOPT_USERAGENT, USER_AGENT) != CURLE_OK;
+}
+
 /* What never changes. */
 static void
 set_always (struct kwi_handle *h)
 {
   CURL *e = h->easy;
+
+  if (proxy_in_environment ())
+    (void) set_proxy (h, NULL);
+  else
+    (void) curl_easy_setopt (e, CURLOPT_NOPROXY, "*");
 
 #if LIBCURL_VERSION_NUM >= 0x075500
   (void) curl_easy_setopt (e, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -33,7 +92,6 @@ set_always (struct kwi_handle *h)
   (void) curl_easy_setopt (e, CURLOPT_NETRC, (long) CURL_NETRC_IGNORED);
   (void) curl_easy_setopt (e, CURLOPT_TCP_KEEPALIVE, 1L);
   (void) curl_easy_setopt (e, CURLOPT_TCP_NODELAY, 1L);
-  (void) curl_easy_setopt (e, CURLOPT_USERAGENT, "keywheel/" PACKAGE_VERSION);
   /* Over TLS a second call waits to hear whether the first one's connection
    * can carry it, too, rather than to open its own. */
   (void) curl_easy_setopt (e, CURLOPT_PIPEWAIT, 1L);
@@ -69,6 +127,7 @@ kwi_handle_new (struct kwi_lane *lane, CURLSH *share)
   h->lane = lane;
   h->share = share;
   h->encoded = -1;
+  accept_encoding (h->encoding, sizeof h->encoding);
   set_always (h);
   return h;
 }
@@ -106,7 +165,7 @@ set_net (struct kwi_handle *h, const struct kwi_net *n)
   if (n == NULL)
     return 0;
   if (n->proxy != NULL)
-    bad |= curl_easy_setopt (e, CURLOPT_PROXY, n->proxy) != CURLE_OK;
+    bad |= set_proxy (h, n->proxy);
   if (n->ca_file != NULL)
     bad |= curl_easy_setopt (e, CURLOPT_CAINFO, n->ca_file) != CURLE_OK;
   if (n->client_cert != NULL)
@@ -197,16 +256,33 @@ own_line (struct kwi_handle *h)
   return h->line;
 }
 
+/* Which of the headers that we would add is this one: a bit, or 0. */
+enum { HAS_TYPE = 1, HAS_AGENT = 2, HAS_ENCODING = 4 };
+static int
+which_header (const char *line)
+{
+  switch (line[0] | 0x20) {     /* nearly all are told by their first letter */
+  case 'c':
+    return strncasecmp (line, "Content-Type:", 13) == 0 ? HAS_TYPE : 0;
+  case 'u':
+    return strncasecmp (line, "User-Agent:", 11) == 0 ? HAS_AGENT : 0;
+  case 'a':
+    return strncasecmp (line, "Accept-Encoding:", 16) == 0 ? HAS_ENCODING : 0;
+  default:
+    return 0;
+  }
+}
+
 /* Nodes of our own, so that no header is copied. */
 static int
 set_headers (struct kwi_handle *h)
 {
   static char no_expect[] = "Expect:", no_type[] = "Content-Type:";
-  static const char type[] = "Content-Type:";
   const struct kw_request *r = h->x->request;
   const char *secret = h->x->secret_line;
-  size_t i, n = 0, typed = 0, want = r->n_headers + 3;
+  size_t i, n = 0, want = r->n_headers + 5;
   char *line = r->headers;
+  int has = 0;
 
   if (h->n_nodes < want) {
     struct curl_slist *nodes = calloc (want, sizeof *nodes);
@@ -218,7 +294,7 @@ set_headers (struct kwi_handle *h)
   }
   for (i = 0; i < r->n_headers; i++, line += strlen (line) + 1) {
     h->nodes[n++].data = line;
-    typed |= strncasecmp (line, type, sizeof type - 1) == 0;
+    has |= which_header (line);
   }
   if (r->secret_header[0] != '\0') {
     if (secret == NULL)
@@ -227,10 +303,15 @@ set_headers (struct kwi_handle *h)
       return -1;
     h->nodes[n++].data = (char *) (uintptr_t) secret;
   }
-  /* A body of 1 MB would wait a second for a "100 Continue" that few servers
-   * send; and libcurl's form type would be a lie. */
-  h->nodes[n++].data = no_expect;
-  if (!typed)
+  if ((has & HAS_AGENT) == 0)
+    h->nodes[n++].data = user_agent;
+  if (!h->x->stream && (has & HAS_ENCODING) == 0 && h->encoding[0] != '\0')
+    h->nodes[n++].data = h->encoding;
+  /* It would wait a second for what few servers send; and libcurl's form type
+   * would be a lie. */
+  if (r->body_len >= EXPECT_FROM)
+    h->nodes[n++].data = no_expect;
+  if ((has & HAS_TYPE) == 0)
     h->nodes[n++].data = no_type;
   for (i = 0; i < n; i++)
     h->nodes[i].next = i + 1 < n ? &h->nodes[i + 1] : NULL;

@@ -138,6 +138,80 @@ START_TEST (a_sections_proxy_is_its_own)
 }
 END_TEST
 
+/* The environment of the day when the handle is made counts; whom no_proxy names
+ * is reached without. */
+START_TEST (a_proxy_of_the_environment_is_used)
+{
+  struct kwi_exchange x = exchange ("GET", "/models", NULL);
+  struct canned *server
+    = canned_start ("HTTP/1.1 203 Ok\r\nContent-Length: 0\r\n\r\n");
+  char *proxy = strdup (canned_url (server)), seen[2048];
+
+  strchr (proxy + sizeof "http://", '/')[0] = '\0';
+  ck_assert_int_eq (setenv ("http_proxy", proxy, 1), 0);
+  ck_assert_int_eq (kwi_request_url (&rq, "http://nowhere.invalid/v1/models"), 0);
+  run (&x);
+  ck_assert_msg (answer.status == 203, "%s", answer.net_text);
+  canned_stop (server, seen, sizeof seen);
+  ck_assert_ptr_nonnull (strstr (seen, "GET http://nowhere.invalid/v1/models "));
+  x = exchange ("GET", "/models", NULL); /* 127.0.0.1: in no_proxy, by simctl */
+  run (&x);
+  ck_assert_int_eq (answer.status, 200);
+  ck_assert_int_eq (unsetenv ("http_proxy"), 0);
+  free (proxy);
+}
+END_TEST
+
+static int
+count (const char *text, const char *what)
+{
+  int n = 0;
+
+  while ((text = strcasestr (text, what)) != NULL) {
+    text++;
+    n++;
+  }
+  return n;
+}
+
+/* Those that libcurl would add and that we list ourselves. */
+START_TEST (each_header_is_sent_once)
+{
+  static const struct {
+    const char *name, *own, *line;
+    int stream;
+  } rows[] = {
+    { "\nUser-Agent:", NULL, "\nUser-Agent: keywheel/", 0 },
+    { "\nUser-Agent:", "other/1", "\nUser-Agent: other/1\r\n", 0 },
+    { "\nAccept-Encoding:", NULL, "\nAccept-Encoding: deflate, gzip", 0 },
+    { "\nAccept-Encoding:", "identity", "\nAccept-Encoding: identity\r\n", 0 },
+    { "\nAccept-Encoding:", NULL, NULL, 1 },
+    { "\nExpect:", NULL, NULL, 0 },
+    { "\nContent-Type:", NULL, NULL, 0 },
+  };
+
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    struct kwi_exchange x = exchange ("POST", "/chat", "{}");
+    struct canned *server
+      = canned_start ("HTTP/1.1 203 Ok\r\nContent-Length: 0\r\n\r\n");
+    char seen[2048], name[64];
+
+    ck_assert_int_eq (kwi_request_url (&rq, canned_url (server)), 0);
+    if (rows[i].own != NULL) {
+      ck_assert (snprintf (name, sizeof name, "%.*s",
+                           (int) strlen (rows[i].name) - 2, rows[i].name + 1) > 0);
+      ck_assert_int_eq (kwi_request_header (&rq, name, rows[i].own), 0);
+    }
+    x.stream = rows[i].stream;
+    run (&x);
+    canned_stop (server, seen, sizeof seen);
+    ck_assert_msg (count (seen, rows[i].name) == (rows[i].line != NULL)
+                     && (rows[i].line == NULL || strstr (seen, rows[i].line) != NULL),
+                   "row %zu: %s", i, seen);
+  }
+}
+END_TEST
+
 static Suite *
 suite (void)
 {
@@ -151,6 +225,8 @@ suite (void)
   tcase_add_test (tc, what_a_paused_sink_did_not_take_comes_again);
   tcase_add_test (tc, the_lane_used_last_is_used_next);
   tcase_add_test (tc, a_sections_proxy_is_its_own);
+  tcase_add_test (tc, a_proxy_of_the_environment_is_used);
+  tcase_add_test (tc, each_header_is_sent_once);
   suite_add_tcase (s, tc);
   return s;
 }
