@@ -133,7 +133,6 @@ bench_easy (const struct bench *b, struct bench_sink *s)
     bench_die ("KW_BENCH_KEY is not set, or too long");
   h = curl_slist_append (h, "Content-Type: application/json");
   h = h != NULL ? curl_slist_append (h, auth) : NULL;
-  h = h != NULL ? curl_slist_append (h, "Expect:") : NULL;
   if (e == NULL || h == NULL)
     bench_die ("out of memory");
   (void) curl_easy_setopt (e, CURLOPT_URL, b->url);

@@ -22,5 +22,5 @@ END {
   print "   --"
   for (f in by_function)
     if (by_function[f] / n >= 1)
-      printf "%9.0f  %s\n", by_function[f] / n, f | "sort -rn | head -n 25"
+      printf "%9.0f  %s\n", by_function[f] / n, f | "sort -rn | head -n 60"
 }
