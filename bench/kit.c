@@ -52,7 +52,8 @@ make_body (struct bench *b)
 {
   static const char before[] =
     "{\"model\":\"llama-3.3-70b-versatile\",\"temperature\":0.2,\"max_tokens\":256,"
-    "\"stream\":false,\"messages\":[{\"role\":\"system\",\"content\":\"You are a helpful assistant.\"},"
+    "\"stream\":false,\"messages\":[{\"role\":\"system\","
+    "\"content\":\"You are a helpful assistant.\"},"
     "{\"role\":\"user\",\"content\":\"";
   static const char words[] = "Say in one sentence what a key wheel is for, please. ";
   static const char after[] = "\"}]}", no[] = "false", yes[] = "true ";

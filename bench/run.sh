@@ -275,6 +275,16 @@ memory ()
   row "10,000 idle streams: resident memory" "bytes each" "$bare" "$kw" ""
 }
 
+# The core alone, without a network: prints a table of its own.
+engine ()
+{
+  [ -x "$bench/engine" ] || { say; say "(bench/engine was not built)"; return 0; }
+  say
+  say "### The engine alone"
+  say
+  "$bench/engine"
+}
+
 # ---- Machine, versions, and all of it ------------------------------------------------
 
 about ()
@@ -285,13 +295,13 @@ about ()
   say "- compiled with: ${KW_CC:-?}; $rounds rounds, the two sides by turns; medians"
 }
 
-[ "$#" -gt 0 ] || set -- sequential concurrent threads stream memory
+[ "$#" -gt 0 ] || set -- sequential concurrent threads stream memory engine
 start_nginx
 about
 for what in "$@"; do
   case $what in
-    sequential | concurrent | threads | stream | memory) "$what" ;;
+    sequential | concurrent | threads | stream | memory | engine) "$what" ;;
     *) die "there is no benchmark \"$what\"; there are:
-sequential, concurrent, threads, stream, memory" ;;
+sequential, concurrent, threads, stream, memory, engine" ;;
   esac
 done
