@@ -253,7 +253,7 @@ kw_handle *
 kw_submit (kw_client *client, const kw_request *request,
            const kw_callbacks *callbacks, void *user)
 {
-  struct kw_error err = KW_ERROR_INIT;
+  struct kw_error err;          /* its record of attempts is not needed   */
   struct kwi_async *a = async_of (client);
   struct kw_handle *h;
 
@@ -275,6 +275,8 @@ kw_submit (kw_client *client, const kw_request *request,
   h->call.only_key = KWI_NO_KEY;
   h->call.lane = a->lane;
   h->call.over = over;
+  err.struct_size = offsetof (struct kw_error, attempt);
+  kwi_client_clear_error (&err);
   h->refused = take (client, h, request, &err);
   h->call.err = &a->err;
   if (h->refused != 0) {

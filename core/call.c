@@ -188,10 +188,11 @@ begin_wait (struct kwi_call *c, int64_t ms, int wake_only)
 static void
 end_wait (struct kwi_call *c)
 {
-  int64_t ms = mono_now (c) - c->wait_began;
+  int64_t ms;
 
   if (!c->waiting)
     return;
+  ms = mono_now (c) - c->wait_began;
   c->waiting = 0;
   kwi_policy_waited (&c->state, ms);
   if (c->n_attempts > 0)
@@ -280,10 +281,10 @@ kwi_call_next (struct kwi_call *c)
     c->retrying = 1;
     return begin_wait (c, c->wait_ms, 0);
   }
-  if (kwi_policy_left (&c->state, mono_now (c)) == 0)
+  want.left_ms = kwi_policy_left (&c->state, mono_now (c));
+  if (want.left_ms == 0)
     return give_up (c, KW_ERR_DEADLINE);
   now = wall_now (c);
-  want.left_ms = kwi_policy_left (&c->state, mono_now (c));
   if (c->only_key == KWI_NO_KEY)
     kwi_keyring_pick (c->provider->ring, c->model,
                       c->retrying ? c->hold.key : KWI_NO_KEY, c->id, &c->waiter,
@@ -400,12 +401,14 @@ static void
 react (struct kwi_call *c)
 {
   const struct kwi_clock *k = &c->provider->client->clock;
-  /* For a back-off; who is served needs none, and each is a system call. */
-  uint64_t jitter = c->judgement.outcome != KW_OUTCOME_OK ? k->random (k->ctx) : 0;
+  /* Who is served needs neither the time nor a number for a back-off, which
+   * are a system call or nearly one. */
+  const int served = c->judgement.outcome == KW_OUTCOME_OK;
   struct kwi_decision d
     = kwi_policy_verdict (&c->policy, &c->state, c->judgement.outcome,
                           c->judgement.wait_ms, c->answer.timed_out,
-                          mono_now (c), jitter);
+                          served ? 0 : mono_now (c),
+                          served ? 0 : k->random (k->ctx));
 
   switch (d.action) {
   case KWI_ACCEPT:
