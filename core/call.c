@@ -55,7 +55,8 @@ kwi_call_begin (struct kwi_call *c, int64_t deadline_ms)
   c->sink.judgement = &c->judgement;
   c->sink.request = &c->request;
   kwi_stream_reset (&c->sink);
-  if (c->provider->config->exact || c->provider->config->pace)
+  if (c->provider->config->exact || c->provider->config->pace
+      || c->provider->config->strategy >= KWI_LEAST_USED)
     kwi_size_of_body (c->body, c->body_len, &c->size);
   kwi_policy_begin (&c->policy, &c->state, deadline_ms, mono_now (c));
 }

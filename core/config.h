@@ -65,6 +65,8 @@ struct kwi_provider_config {    /* [provider NAME] */
   int allow_secret;
   int exact;                    /* admission = exact                      */
   int pace;                     /* pace = on                              */
+  int strategy;                 /* enum kwi_strategy                      */
+  int max_concurrency;          /* 0: no bound                            */
   int line;                     /* of the section; 0: made up             */
 };
 

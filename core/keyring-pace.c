@@ -12,6 +12,10 @@
 /* How many models are learnt, each on its own; callers name them. */
 #define MODELS (KWI_STORE_MODELS / 4)
 
+/* Its buckets have room, but max_concurrency has not: looks again after so
+ * long. */
+#define PLACE_MS 50
+
 void
 kwi_keyring_pace (struct kwi_keyring *r, int flags, int stay)
 {
@@ -73,8 +77,10 @@ kwi_ring_take_turn (struct kwi_keyring *r, const struct kwi_ask *ask,
     kwi_pace_unbook (&turn->booking);
     return 0;
   }
-  at = kwi_pace_turn (r->store, turn->subjects, 3, ask->model, &ask->need,
-                      ask->now_ms, &turn->booking);
+  at = kwi_ring_is_full (r, turn->key) ? ask->now_ms + PLACE_MS : 0;
+  if (at == 0)
+    at = kwi_pace_turn (r->store, turn->subjects, 3, ask->model, &ask->need,
+                        ask->now_ms, &turn->booking);
   if (at - ask->now_ms >= want->left_ms) {
     kwi_pace_unbook (&turn->booking);
     return 0;
@@ -88,6 +94,7 @@ kwi_ring_take_turn (struct kwi_keyring *r, const struct kwi_ask *ask,
   p->probe = stated.standing == KWI_HALF_OPEN;
   if (p->probe)
     kwi_ring_probe (r, ask, &p->hold);
+  kwi_ring_hold (r, ask, &p->hold, 1);
   r->current = p->hold.key;
   return 1;
 }
@@ -123,7 +130,7 @@ note_buckets (struct kwi_keyring *r, const struct ring_key *k,
 
     if (m >= MODELS
         || kwi_limits_bucket (r->store, subject, m, b, received_ms) != 0
-        || r->pace == 0)
+        || !kwi_ring_books (r))
       continue;
     f = kwi_store_get (r->store, subject, m, b->dimension);
     if (f == NULL)
@@ -140,11 +147,11 @@ kwi_ring_learn (struct kwi_keyring *r, struct ring_key *k,
                 const struct kwi_size *size, const struct kwi_judgement *j,
                 int64_t received_ms)
 {
-  if (r->pace != 0 && size != NULL)
+  if (kwi_ring_learns (r) && size != NULL)
     kwi_pace_answer (kwi_ring_model (r, model), &hold->booking, size, j,
                      received_ms);
   note_buckets (r, k, hold, model, j, received_ms);
-  if (r->pace != 0)
+  if (kwi_ring_books (r))
     kwi_pace_end (&hold->booking, j->outcome == KW_OUTCOME_OK, received_ms);
 }
 
@@ -154,15 +161,14 @@ kwi_keyring_next_ready (struct kwi_keyring *r, const char *model,
 {
   struct kwi_ask ask = { .model = model };
   int64_t earliest = KWI_NEVER;
-  struct kwi_cache *cache;
   size_t i;
 
   (void) pthread_mutex_lock (&r->lock);
   ask.now_ms = kwi_ring_now (r, now_ms);
   ask.m = kwi_store_find_model (r->store, model);
-  cache = r->pace == 0 ? kwi_ring_cache (r, ask.m) : NULL;
-  if (cache != NULL) {
-    earliest = kwi_ring_next_ready (r, cache, &ask);
+  ask.cache = kwi_ring_cache (r, ask.m);
+  if (r->pace == 0 && ask.cache != NULL) {
+    earliest = kwi_ring_next_ready (r, &ask);
     (void) pthread_mutex_unlock (&r->lock);
     return earliest;
   }

@@ -13,7 +13,10 @@
 struct ring_key {
   uint32_t subject;             /* the store's number for this key        */
   uint32_t account;             /* and for its account; 0: not learnt     */
+  uint32_t weight;
+  uint32_t in_flight;           /* requests on it                         */
   uint64_t requests, tokens;
+  char account_name[64];        /* beside it: each answer is compared     */
   char name[64];
   char fingerprint[17];
 };
@@ -40,6 +43,8 @@ struct kwi_keyring {
   size_t n_accounts;
   struct kwi_waiter *first_waiter, *last_waiter; /* for a probe's end    */
   int pace, stay;               /* as kwi_keyring_pace was given them     */
+  enum kwi_strategy strategy;
+  uint32_t max_concurrency;     /* 0: no bound                            */
   struct kwi_pace_model *models; /* what is learnt, by the store's numbers */
   size_t n_models;
   struct kwi_pace_model others; /* of models that there is no room for    */
@@ -75,21 +80,45 @@ void kwi_ring_changed_all (struct kwi_keyring *);
 /* Wakes all that wait: what they wait for has changed. */
 void kwi_ring_wake (struct kwi_keyring *);
 
-/* ---- ring-pick.c ---------------------------------------------------------- */
+/* ---- ring-rank.c ---------------------------------------------------------- */
 
 struct kwi_ask;
+
+/* A model's number, new if there is plenty of room: what a strategy keeps of a
+ * model begins with its first request. */
+uint32_t kwi_ring_number (struct kwi_keyring *, const char *model);
+
+/* What the strategy needs: sizes of requests; that buckets are kept going. */
+int kwi_ring_learns (const struct kwi_keyring *);
+int kwi_ring_books (const struct kwi_keyring *);
+int64_t kwi_ring_fresh (const struct kwi_keyring *);
+/* The rank of a key now, the least first, in a pick that looks at all keys. */
+int64_t kwi_ring_rank (const struct kwi_keyring *, size_t key,
+                       const struct kwi_ask *);
+/* Sees to the ranks of a few keys before a pick. */
+void kwi_ring_refresh (struct kwi_keyring *, const struct kwi_ask *);
+
+int kwi_ring_is_full (const struct kwi_keyring *, size_t key);
+/* A request goes out on the hold's key; stays: it was not the strategy's. */
+void kwi_ring_hold (struct kwi_keyring *, const struct kwi_ask *,
+                    struct kwi_hold *, int stays);
+/* It is over; j NULL: without an answer. */
+void kwi_ring_unhold (struct kwi_keyring *, struct kwi_hold *,
+                      const struct kwi_judgement *);
+
+/* ---- ring-pick.c ---------------------------------------------------------- */
 
 /* The time that counts: that of the latest, if now_ms is behind it by less than
  * a moment. */
 int64_t kwi_ring_now (struct kwi_keyring *, int64_t now_ms);
 /* The pick in a cache; the linear one is keyring.c's. */
-void kwi_ring_pick (struct kwi_keyring *, struct kwi_cache *,
-                    const struct kwi_ask *, size_t prefer, struct kwi_pick *);
-int64_t kwi_ring_next_ready (struct kwi_keyring *, struct kwi_cache *,
-                             const struct kwi_ask *);
-/* Key is the call's; wait_ms above 0: a place in its line. */
+void kwi_ring_pick (struct kwi_keyring *, const struct kwi_ask *, size_t prefer,
+                    struct kwi_pick *);
+int64_t kwi_ring_next_ready (struct kwi_keyring *, const struct kwi_ask *);
+/* Key is the call's; wait_ms above 0: a place in its line.  stays: it was its
+ * before. */
 void kwi_ring_take (struct kwi_keyring *, size_t key, const struct kwi_ask *,
-                    const struct kwi_pace_look *, int64_t wait_ms,
+                    const struct kwi_pace_look *, int64_t wait_ms, int stays,
                     struct kwi_pick *);
 /* The call tries what its hold's facts park; gives that back, and returns how
  * many facts that freed. */
@@ -102,6 +131,7 @@ int kwi_ring_probe_end (struct kwi_keyring *, struct kwi_hold *, uint64_t call,
 
 /* A pick's question: who asks, and how much it needs. */
 struct kwi_ask {
+  struct kwi_cache *cache;      /* the model's; NULL: no memory           */
   const char *model;
   uint32_t m;                   /* its number in the store; 0             */
   uint32_t _reserved;

@@ -76,6 +76,7 @@ kwi_keyring_add (struct kwi_keyring *r, const char *name,
   }
   k = &r->keys[r->n];
   memset (k, 0, sizeof *k);
+  k->weight = 1;
   memccpy (k->name, name, '\0', sizeof k->name - 1);
   memccpy (k->fingerprint, fingerprint, '\0', sizeof k->fingerprint - 1);
   if (snprintf (subject, sizeof subject, "key:%s", k->fingerprint) < 0)
@@ -169,17 +170,19 @@ struct soonest {
   struct kwi_pace_look look;
 };
 
-/* 1: key is free, or this call's to probe, and taken; 2: it is to be waited
- * for. */
+/* 1: key is free, or this call's to probe; 2: it is to be waited for. */
 static int
 try_key (struct kwi_keyring *r, size_t key, const struct kwi_ask *ask,
-         struct soonest *soonest, struct kwi_pick *p)
+         int stays, struct soonest *soonest, struct kwi_pick *p)
 {
   struct kwi_pace_look l = kwi_ring_look (r, key, ask);
 
   if (l.look.standing == KWI_FREE || l.look.standing == KWI_HALF_OPEN) {
-    kwi_ring_take (r, key, ask, &l, 0, p);
-    return 1;
+    if (!kwi_ring_is_full (r, key))
+      return 1;
+    p->picked = KWI_PICK_BUSY;
+    p->full = 1;
+    return stays ? 2 : 0;
   }
   note_blocked (p, key, &l.look);
   if (!l.by_bucket || (r->pace & KWI_PACE_WAIT) == 0)
@@ -189,7 +192,37 @@ try_key (struct kwi_keyring *r, size_t key, const struct kwi_ask *ask,
     soonest->key = key;
     soonest->look = l;
   }
-  return r->stay && l.look.verdict == KW_OUTCOME_RATE_LIMIT ? 2 : 0;
+  stays |= r->strategy == KWI_PRIORITY;
+  return stays && r->stay && l.look.verdict == KW_OUTCOME_RATE_LIMIT ? 2 : 0;
+}
+
+/* The key, of those that are free, which the strategy ranks first; n: none is
+ * free, and one is to be waited for (*ret_tried 2) or not. */
+static size_t
+try_all (struct kwi_keyring *r, const struct kwi_ask *ask, size_t prefer,
+         struct soonest *soonest, struct kwi_pick *p, int *ret_tried)
+{
+  int64_t best = INT64_MAX;
+  size_t i, key = r->n;
+
+  for (i = 0; i < r->n; i++) {
+    int64_t rank;
+    if (i == prefer)
+      continue;
+    *ret_tried = try_key (r, i, ask, 0, soonest, p);
+    if (*ret_tried == 2)
+      break;
+    if (*ret_tried == 0)
+      continue;
+    if (r->strategy == KWI_PRIORITY)
+      return i;
+    rank = kwi_ring_rank (r, i, ask);
+    if (rank < best || key == r->n) {
+      best = rank;
+      key = i;
+    }
+  }
+  return key;
 }
 
 /* By looking at one key after the other: where what is free depends on the size
@@ -199,25 +232,30 @@ pick_in_turn (struct kwi_keyring *r, const struct kwi_ask *ask, size_t prefer,
              const struct kwi_want *want, struct kwi_pick *p)
 {
   struct soonest soonest = { .key = KWI_NO_KEY };
+  size_t key = prefer < r->n ? prefer : r->n;
+  struct kwi_pace_look look;
   int64_t wait_ms;
   int tried = 0;
-  size_t i;
 
   if (prefer < r->n) {
-    tried = try_key (r, prefer, ask, &soonest, p);
+    tried = try_key (r, prefer, ask, 1, &soonest, p);
     if (tried == 0)
       p->prefer_verdict = kwi_ring_look (r, prefer, ask).look.verdict;
   }
-  for (i = 0; i < r->n && tried == 0; i++)
-    if (i != prefer)
-      tried = try_key (r, i, ask, &soonest, p);
-  if (tried == 1 || soonest.key == KWI_NO_KEY)
+  if (tried == 0)
+    key = try_all (r, ask, prefer, &soonest, p, &tried);
+  if (key < r->n && tried != 2) {
+    look = kwi_ring_look (r, key, ask);
+    kwi_ring_take (r, key, ask, &look, 0, key == prefer, p);
+    return;
+  }
+  if (soonest.key == KWI_NO_KEY || (p->full && soonest.key != prefer))
     return;
   p->by = soonest.look.by->bucket.dimension;
   wait_ms = soonest.look.look.ready_ms - ask->now_ms;
   if (want == NULL || wait_ms >= want->left_ms)
     return;
-  kwi_ring_take (r, soonest.key, ask, &soonest.look, wait_ms, p);
+  kwi_ring_take (r, soonest.key, ask, &soonest.look, wait_ms, 0, p);
 }
 
 void
@@ -227,7 +265,6 @@ kwi_keyring_pick (struct kwi_keyring *r, const char *model, size_t prefer,
                   struct kwi_pick *ret)
 {
   struct kwi_ask ask = { .model = model, .call = call };
-  struct kwi_cache *cache;
 
   *ret = (struct kwi_pick) {
     .picked = KWI_PICK_NONE,
@@ -241,14 +278,15 @@ kwi_keyring_pick (struct kwi_keyring *r, const char *model, size_t prefer,
   if (waiter != NULL)
     stop_waiting (r, waiter);
   ask.now_ms = kwi_ring_now (r, now_ms);
-  if (r->pace != 0) {
+  if (kwi_ring_learns (r)) {
     ask.learnt = kwi_ring_model (r, model);
     kwi_pace_need (ask.learnt, want != NULL ? want->size : NULL, &ask.need);
   }
-  ask.m = kwi_store_find_model (r->store, model);
-  cache = r->pace == 0 ? kwi_ring_cache (r, ask.m) : NULL;
-  if (cache != NULL)
-    kwi_ring_pick (r, cache, &ask, prefer, ret);
+  ask.m = r->strategy == KWI_PRIORITY ? kwi_store_find_model (r->store, model)
+                                      : kwi_ring_number (r, model);
+  ask.cache = kwi_ring_cache (r, ask.m);
+  if (r->pace == 0 && ask.cache != NULL)
+    kwi_ring_pick (r, &ask, prefer, ret);
   else if (want == NULL || want->turn == NULL
            || !kwi_ring_take_turn (r, &ask, want, ret))
     pick_in_turn (r, &ask, prefer, want, ret);
@@ -268,6 +306,7 @@ kwi_keyring_leave (struct kwi_keyring *r, struct kwi_hold *hold,
     stop_waiting (r, waiter);
   if (hold->key < r->n) {
     kwi_pace_unbook (&hold->booking);
+    kwi_ring_unhold (r, hold, NULL);
     (void) kwi_ring_probe_end (r, hold, call, 0);
     kwi_ring_wake (r);
   }

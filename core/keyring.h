@@ -37,6 +37,21 @@ void kwi_keyring_free (struct kwi_keyring *);
  * is waited for, though others are free. */
 void kwi_keyring_pace (struct kwi_keyring *, int flags, int stay);
 
+/* Where a new request begins, and where a switch goes; for each model apart. */
+enum kwi_strategy {
+  KWI_PRIORITY = 0,             /* the first in order that is free        */
+  KWI_ROUND_ROBIN,              /* one after the other                    */
+  KWI_WEIGHTED,                 /* in proportion to their weights         */
+  KWI_LEAST_USED,               /* the fewest tokens charged              */
+  KWI_MOST_REMAINING            /* the largest part of its tightest bucket */
+};
+
+/* Before the first pick.  max_concurrency: requests at once on one key; 0: no
+ * bound. */
+void kwi_keyring_strategy (struct kwi_keyring *, enum kwi_strategy,
+                           int max_concurrency);
+void kwi_keyring_weigh (struct kwi_keyring *, size_t key, uint32_t weight);
+
 /* Before the first pick.  0 or -1 (no memory). */
 int kwi_keyring_add (struct kwi_keyring *, const char *name,
                      const char *fingerprint);
@@ -47,8 +62,9 @@ size_t kwi_keyring_index (const struct kwi_keyring *, const char *name);
 
 enum kwi_picked {
   KWI_PICK_KEY = 0,             /* key is free for this model             */
-  KWI_PICK_BUSY,                /* all blocked, but one is being probed: the
-                                   waiter is woken when that is over      */
+  KWI_PICK_BUSY,                /* none is free, but one is being probed, or
+                                   has as many requests as may be: the waiter
+                                   is woken when that changes             */
   KWI_PICK_NONE                 /* all blocked                            */
 };
 
@@ -59,7 +75,8 @@ struct kwi_hold {
   uint32_t subjects[3];
   uint32_t model;               /* the store's number for it; 0           */
   int probe;                    /* it tries what they park                */
-  int _reserved;
+  int held;                     /* one of the key's max_concurrency       */
+  int64_t charged;              /* tokens, until it is known how many     */
   struct kwi_booking booking;   /* its place in the buckets               */
 };
 
@@ -84,7 +101,7 @@ struct kwi_pick {
   size_t limited_key;           /* the same of those that a RATE_LIMIT parked */
   int64_t limited_ready_ms;
   uint32_t prefer_verdict;      /* what parked the preferred key; 0       */
-  uint32_t _reserved;
+  int full;                     /* BUSY: max_concurrency is why           */
   size_t n_by_verdict[8];       /* keys by what blocks them               */
 };
 

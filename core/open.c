@@ -187,10 +187,13 @@ fill_ring (struct kwi_provider *p)
                     (p->config->exact ? KWI_PACE_EXACT : 0)
                       | (p->config->pace ? KWI_PACE_WAIT : 0),
                     p->config->policy.on_rate_limit == KWI_ON_WAIT);
+  kwi_keyring_strategy (p->ring, (enum kwi_strategy) p->config->strategy,
+                        p->config->max_concurrency);
   for (i = 0; i < kwi_secrets_count (p->secrets); i++) {
     const struct kwi_secret *s = kwi_secrets_get (p->secrets, i);
     if (kwi_keyring_add (p->ring, s->name, s->fingerprint) != 0)
       return -1;
+    kwi_keyring_weigh (p->ring, i, s->weight);
   }
   return 0;
 }

@@ -6,11 +6,9 @@
 
 struct kwi_word {
   const char *word;             /* NULL: the end                          */
-  int value;                    /* ELSEWHERE: known, but not here         */
+  int value;
   int _reserved;
 };
-
-#define ELSEWHERE (-1)
 
 struct kwi_spec {
   const char *name;

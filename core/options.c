@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "keyring.h"            /* enum kwi_strategy */
 #include "options-private.h"
 #include "values.h"
 
@@ -70,19 +71,13 @@ set_word (const struct kwi_setting *s, const struct kwi_spec *spec, void *target
   size_t n = 0;
 
   for (const struct kwi_word *w = spec->words; w->word != NULL; w++) {
-    if (w->value != ELSEWHERE && n < MANY_WORDS)
-      here[n++] = w->word;
-    else if (strcmp (w->word, s->value) == 0) {
-      kwi_wrong (s, "is not in this build; allowed here: %s", spec->range);
-      return 0;
-    }
-  }
-  for (const struct kwi_word *w = spec->words; w->word != NULL; w++)
     if (strcmp (w->word, s->value) == 0) {
-      if (spec->field != SIZE_MAX)
-        memcpy (kwi_field (spec, target), &w->value, sizeof w->value);
+      memcpy (kwi_field (spec, target), &w->value, sizeof w->value);
       return 0;
     }
+    if (n < MANY_WORDS)
+      here[n++] = w->word;
+  }
   kwi_suggest (s->value, here, buf, sizeof buf);
   known = strstr (buf, " (known: ");
   if (known != NULL)
@@ -110,20 +105,6 @@ set_state (const struct kwi_setting *s, const struct kwi_spec *spec, void *targe
     kwi_mistake (s->mistakes, "%s:%d: state = %.*s is not known; allowed: %s",
                  s->file, s->line, (int) strcspn (s->value, ":"), s->value,
                  spec->range);
-  return 0;
-}
-
-static int
-set_concurrency (const struct kwi_setting *s, const struct kwi_spec *spec,
-                 void *target)
-{
-  int64_t n;
-
-  (void) target;
-  if (kwi_parse_integer (s->value, spec->min, spec->max, &n) == -1)
-    kwi_wrong (s, "is not a whole number; allowed: %s", spec->range);
-  else if (strcmp (s->value, "0") != 0)
-    kwi_wrong (s, "is not in this build; allowed here: %s", spec->range);
   return 0;
 }
 
@@ -265,9 +246,9 @@ static const struct kwi_word on_or_off[] = {
   { "on", 1, 0 }, { "off", 0, 0 }, { NULL, 0, 0 }
 };
 static const struct kwi_word strategies[] = {
-  { "priority", 0, 0 }, { "round_robin", ELSEWHERE, 0 },
-  { "least_used", ELSEWHERE, 0 }, { "most_remaining", ELSEWHERE, 0 },
-  { "weighted", ELSEWHERE, 0 }, { NULL, 0, 0 }
+  { "priority", KWI_PRIORITY, 0 }, { "round_robin", KWI_ROUND_ROBIN, 0 },
+  { "weighted", KWI_WEIGHTED, 0 }, { "least_used", KWI_LEAST_USED, 0 },
+  { "most_remaining", KWI_MOST_REMAINING, 0 }, { NULL, 0, 0 }
 };
 static const struct kwi_word http_versions[] = {
   { "auto", 0, 0 }, { "1.1", 1, 0 }, { NULL, 0, 0 }
@@ -312,8 +293,10 @@ static const struct kwi_spec provider_specs[] = {
     "fail, switch", switch_or_fail },
   { "admission", set_word, PROVIDER (exact), 0, 0, "stated, exact", admissions },
   { "pace", set_word, PROVIDER (pace), 0, 0, "on, off", on_or_off },
-  { "strategy", set_word, SIZE_MAX, 0, 0, "priority", strategies },
-  { "max_concurrency", set_concurrency, 0, 0, 1000000, "0", NULL },
+  { "strategy", set_word, PROVIDER (strategy), 0, 0,
+    "priority, round_robin, weighted, least_used, most_remaining", strategies },
+  { "max_concurrency", set_count, PROVIDER (max_concurrency), 0, 1000000,
+    "0 to 1000000", NULL },
   { "max_response", set_size, PROVIDER (max_response), 1 << 10, 2 * GB,
     "1KB to 2GB", NULL },
   { "proxy", set_proxy, PROVIDER (net.proxy), 0, 0,

@@ -137,8 +137,10 @@ static struct kwi_cache *
 cache_for (struct kwi_keyring *r, uint32_t model)
 {
   size_t i, at = 0;
-  struct kwi_cache *c = r->n_caches < caches_max (r) ? kwi_cache_new (r->n) : NULL;
+  struct kwi_cache *c = NULL;
 
+  if (r->n_caches < caches_max (r))
+    c = kwi_cache_new (r->n, r->strategy > KWI_ROUND_ROBIN, kwi_ring_fresh (r));
   if (c != NULL) {
     at = r->n_caches++;
     r->caches[at] = c;

@@ -69,7 +69,7 @@ kwi_ring_probe_end (struct kwi_keyring *r, struct kwi_hold *hold, uint64_t call,
 
 void
 kwi_ring_take (struct kwi_keyring *r, size_t key, const struct kwi_ask *ask,
-               const struct kwi_pace_look *look, int64_t wait_ms,
+               const struct kwi_pace_look *look, int64_t wait_ms, int stays,
                struct kwi_pick *p)
 {
   p->picked = KWI_PICK_KEY;
@@ -80,13 +80,15 @@ kwi_ring_take (struct kwi_keyring *r, size_t key, const struct kwi_ask *ask,
   kwi_ring_subjects (r, &r->keys[key], p->hold.subjects);
   if (ask->call == 0)           /* only a look */
     return;
-  if (r->pace != 0) {
+  if (kwi_ring_books (r)) {
     kwi_pace_book (r->store, p->hold.subjects, 3, ask->model, &ask->need,
                    wait_ms > 0, ask->now_ms, &p->hold.booking);
     p->hold.booking.early = (uint32_t) look->early;
   }
   if (p->probe)
     kwi_ring_probe (r, ask, &p->hold);
+  if (wait_ms <= 0)
+    kwi_ring_hold (r, ask, &p->hold, stays);
   r->current = key;
 }
 
@@ -123,19 +125,25 @@ look_all (const struct kwi_keyring *r, const struct kwi_ask *ask)
   return kwi_limits_look (r->store, &r->provider, 1, ask->m, ask->now_ms);
 }
 
-/* The first key that is free by its own facts; n: none, and all are parked. */
+/* The first key, by the strategy, that is free by its own facts; n: none, and
+ * all are parked or full. */
 static size_t
-find_open (struct kwi_keyring *r, struct kwi_cache *c,
-           const struct kwi_ask *ask, struct kwi_look *ret)
+find_open (struct kwi_keyring *r, const struct kwi_ask *ask,
+           struct kwi_look *ret)
 {
+  struct kwi_cache *c = ask->cache;
   size_t key;
 
   kwi_cache_come_back (c, ask->now_ms);
-  while ((key = kwi_bits_next (&c->open, 0)) < c->n) {
+  kwi_ring_refresh (r, ask);
+  while ((key = kwi_cache_first (c)) < c->n) {
     *ret = look_own (r, key, ask);
-    if (is_usable (ret))
+    if (!is_usable (ret))
+      kwi_cache_park (c, key, ret);
+    else if (kwi_ring_is_full (r, key))
+      kwi_cache_fill (c, key);
+    else
       break;
-    kwi_cache_park (c, key, ret);
   }
   return key;
 }
@@ -161,7 +169,8 @@ note_parked (const struct kwi_cache *c, size_t prefer,
   const struct kwi_heap_item *limited = c->limited.n > 0 ? c->limited.item : NULL;
   struct kwi_look none = { 0 };
 
-  p->picked = c->n_probed > 0 ? KWI_PICK_BUSY : KWI_PICK_NONE;
+  p->picked = c->n_probed > 0 || c->n_full > 0 ? KWI_PICK_BUSY : KWI_PICK_NONE;
+  p->full = c->n_full > 0;
   memcpy (p->n_by_verdict, c->n_by_verdict, sizeof p->n_by_verdict);
   if (first != NULL)
     note_first (first, prefer, preferred, &p->ready_key, &p->ready_ms);
@@ -174,10 +183,10 @@ note_parked (const struct kwi_cache *c, size_t prefer,
 /* The provider itself is blocked, for this reason and until then, or tried by
  * another call: so is every key. */
 static void
-note_provider (struct kwi_keyring *r, struct kwi_cache *c,
-               const struct kwi_ask *ask, const struct kwi_look *all,
-               struct kwi_pick *p)
+note_provider (struct kwi_keyring *r, const struct kwi_ask *ask,
+               const struct kwi_look *all, struct kwi_pick *p)
 {
+  const struct kwi_cache *c = ask->cache;
   const struct kwi_heap_item *first;
   struct kwi_look own;
   size_t key;
@@ -187,13 +196,13 @@ note_provider (struct kwi_keyring *r, struct kwi_cache *c,
     p->picked = KWI_PICK_BUSY;
     return;
   }
-  key = find_open (r, c, ask, &own);
+  key = find_open (r, ask, &own);
   first = kwi_cache_next_back (c);
   p->ready_ms = all->ready_ms;
   p->ready_key = key < r->n ? key : 0;
   if (key == r->n && first != NULL) {
     p->ready_key = first->i;
-    if (c->n_probed == 0 && first->value > p->ready_ms)
+    if (c->n_probed + c->n_full == 0 && first->value > p->ready_ms)
       p->ready_ms = first->value;
   }
   if (all->verdict == KW_OUTCOME_RATE_LIMIT && p->ready_ms != KWI_NEVER) {
@@ -204,19 +213,19 @@ note_provider (struct kwi_keyring *r, struct kwi_cache *c,
 
 static int
 take (struct kwi_keyring *r, size_t key, const struct kwi_ask *ask,
-      const struct kwi_look *look, struct kwi_pick *p)
+      const struct kwi_look *look, int stays, struct kwi_pick *p)
 {
   struct kwi_pace_look l = { .look = *look };
 
   if (!is_usable (look))
     return 0;
-  kwi_ring_take (r, key, ask, &l, 0, p);
+  kwi_ring_take (r, key, ask, &l, 0, stays, p);
   return 1;
 }
 
 void
-kwi_ring_pick (struct kwi_keyring *r, struct kwi_cache *c,
-               const struct kwi_ask *ask, size_t prefer, struct kwi_pick *p)
+kwi_ring_pick (struct kwi_keyring *r, const struct kwi_ask *ask, size_t prefer,
+               struct kwi_pick *p)
 {
   struct kwi_look all = look_all (r, ask), own, preferred = { 0 };
   size_t key;
@@ -225,30 +234,35 @@ kwi_ring_pick (struct kwi_keyring *r, struct kwi_cache *c,
     return;
   if (prefer < r->n) {
     preferred = look_own (r, prefer, ask);
-    if (take (r, prefer, ask, longer (&preferred, &all), p))
+    if (is_usable (longer (&preferred, &all)) && kwi_ring_is_full (r, prefer)) {
+      p->picked = KWI_PICK_BUSY; /* it stays on its key */
+      p->full = 1;
+      return;
+    }
+    if (take (r, prefer, ask, longer (&preferred, &all), 1, p))
       return;
     p->prefer_verdict = longer (&preferred, &all)->verdict;
   }
   if (!is_usable (&all)) {
-    note_provider (r, c, ask, &all, p);
+    note_provider (r, ask, &all, p);
     return;
   }
-  key = find_open (r, c, ask, &own);
-  if (key == r->n || !take (r, key, ask, longer (&own, &all), p))
-    note_parked (c, prefer, &preferred, p);
+  key = find_open (r, ask, &own);
+  if (key == r->n || !take (r, key, ask, longer (&own, &all), 0, p))
+    note_parked (ask->cache, prefer, &preferred, p);
 }
 
 int64_t
-kwi_ring_next_ready (struct kwi_keyring *r, struct kwi_cache *c,
-                     const struct kwi_ask *ask)
+kwi_ring_next_ready (struct kwi_keyring *r, const struct kwi_ask *ask)
 {
   struct kwi_look all = look_all (r, ask), own;
   const struct kwi_heap_item *first;
   int64_t ready = KWI_NEVER;
 
-  if (find_open (r, c, ask, &own) < r->n || c->n_probed > 0)
+  if (find_open (r, ask, &own) < r->n || ask->cache->n_probed > 0
+      || ask->cache->n_full > 0)
     ready = ask->now_ms;
-  else if ((first = kwi_cache_next_back (c)) != NULL)
+  else if ((first = kwi_cache_next_back (ask->cache)) != NULL)
     ready = first->value;
   return all.standing == KWI_BLOCKED && all.ready_ms > ready ? all.ready_ms
                                                              : ready;

@@ -31,16 +31,12 @@ static void
 learn_account (struct kwi_keyring *r, size_t key, const char *account,
                struct kwi_effect *e)
 {
-  const size_t prefix = sizeof ACCOUNT_PREFIX - 1;
   struct ring_key *k = &r->keys[key];
   char subject[80];
   uint32_t id;
   int n;
 
-  if (account[0] == '\0'
-      || (k->account != 0
-          && strcmp (kwi_store_subject_name (r->store, k->account) + prefix,
-                     account) == 0))
+  if (account[0] == '\0' || strcmp (k->account_name, account) == 0)
     return;
   n = snprintf (subject, sizeof subject, ACCOUNT_PREFIX "%s", account);
   if (n < 0 || (size_t) n >= sizeof subject)
@@ -48,6 +44,7 @@ learn_account (struct kwi_keyring *r, size_t key, const char *account,
   id = kwi_store_subject (r->store, subject);
   if (id == 0 || kwi_ring_join (r, key, id) != 0)
     return;
+  (void) memccpy (k->account_name, account, '\0', sizeof k->account_name - 1);
   e->account_learnt = 1;
   name_members (r, id, e);
 }
@@ -186,6 +183,7 @@ kwi_keyring_report (struct kwi_keyring *r, struct kwi_hold *hold,
   if (ret->revived > 0 && r->pace != 0)
     kwi_pace_revived (kwi_ring_model (r, model));
   count_answer (k, j);
+  kwi_ring_unhold (r, hold, j);
   kwi_ring_wake (r);
   ret->seq = atomic_fetch_add (r->seq, KWI_SEQ_STEP) + 1;
   (void) pthread_mutex_unlock (&r->lock);

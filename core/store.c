@@ -16,8 +16,19 @@ struct kwi_store {
   struct names subjects, models;
   struct kwi_fact **cell;       /* open addressing over (subject, model)  */
   size_t n_cells, n_slots;
+  uint8_t *has;                 /* a subject's facts: EVERYS, OTHERS      */
+  uint32_t n_has;
   struct { int64_t second; unsigned n; } ends[64];
 };
+
+/* That most subjects have no facts is known without a look into the table. */
+enum { EVERYS = 1, OTHERS = 2 };
+
+static uint8_t
+kind_of (uint32_t model)
+{
+  return model == KWI_EVERY_MODEL ? EVERYS : OTHERS;
+}
 
 /* Eight bytes a step: a model's name is hashed for every request. */
 static uint64_t
@@ -143,6 +154,7 @@ kwi_store_free (struct kwi_store *s)
       s->cell[i] = next;
     }
   free (s->cell);
+  free (s->has);
   names_free (&s->subjects);
   names_free (&s->models);
   free (s);
@@ -164,6 +176,12 @@ uint32_t
 kwi_store_find_model (const struct kwi_store *s, const char *name)
 {
   return names_find (&s->models, name);
+}
+
+uint32_t
+kwi_store_n_models (const struct kwi_store *s)
+{
+  return s->models.n;
 }
 
 const char *
@@ -195,7 +213,8 @@ find_slot (struct kwi_fact *const *cell, size_t n_slots, uint32_t subject,
 struct kwi_fact *
 kwi_store_find (const struct kwi_store *s, uint32_t subject, uint32_t model)
 {
-  if (s->n_slots == 0 || subject == 0 || model == 0)
+  if (subject >= s->n_has || model == 0
+      || (s->has[subject] & kind_of (model)) == 0)
     return NULL;
   return s->cell[find_slot (s->cell, s->n_slots, subject, model)];
 }
@@ -218,6 +237,23 @@ cells_grow (struct kwi_store *s)
   return 0;
 }
 
+static int
+has_grow (struct kwi_store *s, uint32_t subject)
+{
+  uint32_t n = subject * 2 + 16;
+  uint8_t *has;
+
+  if (subject < s->n_has)
+    return 0;
+  has = realloc (s->has, n);
+  if (has == NULL)
+    return -1;
+  memset (has + s->n_has, 0, n - s->n_has);
+  s->has = has;
+  s->n_has = n;
+  return 0;
+}
+
 struct kwi_fact *
 kwi_store_get (struct kwi_store *s, uint32_t subject, uint32_t model,
                const char *dimension)
@@ -231,7 +267,8 @@ kwi_store_get (struct kwi_store *s, uint32_t subject, uint32_t model,
     if (strncmp (f->bucket.dimension, dimension,
                  sizeof f->bucket.dimension - 1) == 0)
       return f;
-  if ((s->n_cells + 1) * 2 > s->n_slots && cells_grow (s) != 0)
+  if (has_grow (s, subject) != 0
+      || ((s->n_cells + 1) * 2 > s->n_slots && cells_grow (s) != 0))
     return NULL;
   f = calloc (1, sizeof *f);
   if (f == NULL)
@@ -240,6 +277,7 @@ kwi_store_get (struct kwi_store *s, uint32_t subject, uint32_t model,
   f->model = model;
   memccpy (f->bucket.dimension, dimension, '\0',
            sizeof f->bucket.dimension - 1);
+  s->has[subject] |= kind_of (model);
   slot = find_slot (s->cell, s->n_slots, subject, model);
   first = s->cell[slot];
   if (first == NULL) {

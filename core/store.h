@@ -40,6 +40,7 @@ void kwi_store_free (struct kwi_store *);
 #define KWI_STORE_SUBJECTS (1 << 20)
 uint32_t kwi_store_subject (struct kwi_store *, const char *name);
 uint32_t kwi_store_model (struct kwi_store *, const char *name);
+uint32_t kwi_store_n_models (const struct kwi_store *);
 /* The number of a model that has one; 0. */
 uint32_t kwi_store_find_model (const struct kwi_store *, const char *name);
 const char *kwi_store_subject_name (const struct kwi_store *, uint32_t);

@@ -138,14 +138,13 @@ static const struct one options[] = {
   { "admission = stted", "admission = stted is not known; did you mean "
     "\"stated\"? (allowed: stated, exact)" },
   { "pace = yes", "pace = yes is not known (allowed: on, off)" },
-  { "strategy = round_robin",
-    "strategy = round_robin is not in this build; allowed here: priority" },
-  { "strategy = weighted",
-    "strategy = weighted is not in this build; allowed here: priority" },
-  { "max_concurrency = 4",
-    "max_concurrency = 4 is not in this build; allowed here: 0" },
+  { "strategy = round-robin", "strategy = round-robin is not known; did you mean "
+    "\"round_robin\"? (allowed: priority, round_robin, weighted, least_used, "
+    "most_remaining)" },
   { "max_concurrency = few",
-    "max_concurrency = few is not a whole number; allowed: 0" },
+    "max_concurrency = few is not a whole number; allowed: 0 to 1000000" },
+  { "max_concurrency = 1000001",
+    "max_concurrency = 1000001 is out of range; allowed: 0 to 1000000" },
   { "base_url = api.example.com", "base_url: it has no scheme; it must begin "
     "with https:// or http://" URL },
   { "base_url = https://me:secret@h", "base_url: it has a user or a password "
