@@ -236,7 +236,7 @@ kwi_call_tell_turn (struct kwi_call *c, int64_t wait_ms, const char *by)
 }
 
 void
-kwi_call_tell_busy (struct kwi_call *c)
+kwi_call_tell_busy (struct kwi_call *c, int full)
 {
   struct kw_event e;
   char m[128];
@@ -245,6 +245,9 @@ kwi_call_tell_busy (struct kwi_call *c)
     return;
   e = new_event (c, KW_EVENT_WAIT, 2);
   tell (c, &e, m,
-        snprintf (m, sizeof m, "every key is parked, and one is being tried "
-                               "again: waiting for what that shows"));
+        full ? snprintf (m, sizeof m, "every key has as many requests as it may "
+                                      "have (max_concurrency): waiting for one "
+                                      "to end")
+             : snprintf (m, sizeof m, "every key is parked, and one is being tried "
+                                      "again: waiting for what that shows"));
 }

@@ -178,9 +178,7 @@ begin_wait (struct kwi_call *c, int64_t ms, int wake_only)
   c->wait_pending = 0;
   c->waiting = 1;
   c->wait_began = mono_now (c);
-  if (wake_only)
-    kwi_call_tell_busy (c);
-  else
+  if (!wake_only)               /* else the caller has told why */
     kwi_call_tell_wait (c, ms);
   return KWI_STEP_WAIT;
 }
@@ -265,6 +263,7 @@ wait_for_probe (struct kwi_call *c, const struct kwi_pick *p)
 
   if (p->ready_ms != KWI_NEVER && p->ready_ms - wall_now (c) < ms)
     ms = p->ready_ms - wall_now (c);
+  kwi_call_tell_busy (c, p->full);
   return begin_wait (c, ms > 0 ? ms : 1, 1);
 }
 

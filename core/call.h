@@ -141,7 +141,8 @@ void kwi_call_tell_switch (struct kwi_call *, size_t from, uint64_t seq);
 void kwi_call_tell_wait (struct kwi_call *, int64_t wait_ms);
 /* It has a place at the key of call->turn, and waits for it. */
 void kwi_call_tell_turn (struct kwi_call *, int64_t wait_ms, const char *by);
-/* Every key is parked, and one of them is being probed. */
-void kwi_call_tell_busy (struct kwi_call *);
+/* No key is free, and one of them is being probed, or is full only by its
+ * requests at once. */
+void kwi_call_tell_busy (struct kwi_call *, int full);
 
 #endif
