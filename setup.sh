@@ -112,6 +112,9 @@ want_for_build ()
   want libcurl4-openssl-dev libcurl-devel has_module 'libcurl >= 7.68'
   want libjson-c-dev json-c-devel has_module 'json-c >= 0.15'
   want libmicrohttpd-dev libmicrohttpd-devel has_module 'libmicrohttpd >= 0.9.71'
+  want libsqlite3-dev sqlite-devel has_module 'sqlite3 >= 3.35'
+  want libhiredis-dev hiredis-devel has_module hiredis
+  want libssl-dev openssl-devel has_module openssl
   want check check-devel has_module 'check >= 0.15'
   # Without the list of authorities no https connection is ever made.
   want ca-certificates ca-certificates test -s /etc/ssl/certs/ca-certificates.crt \
@@ -121,6 +124,7 @@ want_for_build ()
 want_for_check ()
 {
   want libuv1-dev libuv-devel has_module libuv
+  want redis-server valkey has_tool redis-server
   want libevent-dev libevent-devel has_module 'libevent >= 2.0'
   want valgrind valgrind has_tool valgrind
   want clang clang has_tool clang
