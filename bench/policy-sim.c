@@ -195,7 +195,7 @@ open_client (const struct arm *arm, const char *plugin)
                  s.work->upstream.weight[i]);
   if (fclose (ini) != 0 || n < 0)
     fatal ("the INI was not written");
-  s.client = kwi_client_open (path, &clock, &env, NULL, &err);
+  s.client = kwi_client_open (path, NULL, &clock, &env, NULL, &err);
   (void) unlink (path);
   if (s.client == NULL && strstr (err.message, "not in this build") != NULL)
     return 1;

@@ -138,7 +138,12 @@ int
 cli_open (const struct cli_options *options, kw_client **ret)
 {
   struct kw_error err = KW_ERROR_INIT;
-  kw_client *client = kw_client_open (options->config, &err);
+  kw_options how = KW_OPTIONS_INIT;
+  kw_client *client;
+
+  how.config = options->config;
+  how.state = "sqlite";
+  client = kw_client_open_with (&how, &err);
 
   if (client == NULL)
     return cli_fail (options, err.code, &err);

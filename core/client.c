@@ -15,6 +15,7 @@
 #include "fail.h"
 #include "loader.h"
 #include "reply.h"
+#include "state.h"
 #include "transport.h"
 
 /* ---- Small answers ------------------------------------------------------- */
@@ -216,6 +217,7 @@ kwi_client_take (struct kw_client *c, const kw_request *rq,
   call->provider = kwi_client_find (c, rq->provider);
   if (call->provider == NULL)
     return no_such_provider (c, rq->provider, call->err);
+  kwi_state_start (c->share);
   return take_request (call, rq, 0, ret_own, call->err);
 }
 

@@ -20,6 +20,8 @@ struct kwi_async;
 struct kwi_keyring;
 struct kwi_plugin;
 struct kwi_secrets;
+struct kwi_state;
+struct kwi_mistakes;
 struct kwi_transport;
 struct kwi_waiter;
 
@@ -41,6 +43,8 @@ struct kw_client {
   struct kwi_provider **providers;      /* the default one first          */
   size_t n_providers;
   struct kwi_transport *transport;
+  struct kwi_state *share;      /* NULL: what is learnt stays in memory   */
+  const struct kwi_reporter *opening;   /* while it is opened; NULL       */
   char **warnings;
   size_t n_warnings;
   atomic_uint_fast64_t seq;     /* orders events                          */
@@ -55,12 +59,22 @@ struct kw_client {
  * and tells the observer.  seq 0: takes the next one. */
 void kwi_client_tell (struct kwi_provider *, struct kw_event *);
 
-/* As kw_client_open, with a clock and an environment of the caller's. */
-struct kw_client *kwi_client_open (const char *ini_path,
+/* As kw_client_open, with a clock and an environment of the caller's; state: as
+ * kw_options has it. */
+struct kw_client *kwi_client_open (const char *ini_path, const char *state,
                                    const struct kwi_clock *,
                                    const struct kwi_env *,
                                    const struct kwi_reporter *,
                                    struct kw_error *err);
+
+/* ---- client-state.c --------------------------------------------------------- */
+
+/* The store that the configuration names, or otherwise (NULL: none).  After the
+ * configuration is read, before a key is. */
+void kwi_client_open_state (struct kw_client *, const struct kwi_env *,
+                            const char *otherwise, struct kwi_mistakes *);
+/* 0 or -1 (no memory). */
+int kwi_client_share_ring (struct kwi_provider *);
 
 /* ---- client.c and async.c ----------------------------------------------- */
 

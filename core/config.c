@@ -129,6 +129,9 @@ kwi_config_free (struct kwi_config *config)
   free (config->dir);
   free (config->provider);
   free (config->env_file);
+  free (config->state);
+  free (config->fingerprint_file);
+  free (config->fingerprint_key);
   free (config);
 }
 

@@ -78,6 +78,10 @@ struct kwi_config {
   size_t n_plugin_dirs;
   char *env_file;               /* absolute; NULL: none                   */
   int env_file_line;
+  char *state;                  /* behind "state ="; NULL: not said       */
+  char *fingerprint_file;       /* absolute; NULL: its own place          */
+  unsigned char *fingerprint_key; /* of the state's; NULL: none           */
+  int state_line;
   int log_level;                /* KW_LOG_*                               */
   struct kwi_provider_config *providers;
   size_t n_providers;

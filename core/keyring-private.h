@@ -16,6 +16,10 @@ struct ring_key {
   uint32_t weight;
   uint32_t in_flight;           /* requests on it                         */
   uint64_t requests, tokens;
+  uint64_t told_requests, told_tokens; /* of these, to others             */
+  uint64_t all_requests, all_tokens;   /* what all told, these too        */
+  uint32_t tell, next_tell;     /* RING_TELL_*; the next one's number + 1 */
+  int64_t account_ms;           /* when account was learnt                */
   char account_name[64];        /* beside it: each answer is compared     */
   char name[64];
   char fingerprint[17];
@@ -25,6 +29,11 @@ struct ring_account {
   uint32_t *member;             /* its keys, in order                     */
   size_t n, size;
 };
+
+/* What of a key others have not been told. */
+enum { RING_TELL_ACCOUNT = 1, RING_TELL_COUNTS = 2 };
+/* Resets that are still to be told, one by one. */
+#define RING_RESETS 64
 
 /* Models whose keys are kept at hand. */
 #define RING_CACHES 64
@@ -51,6 +60,11 @@ struct kwi_keyring {
   int64_t last_ms;              /* the latest time that it was told       */
   uint32_t epoch;               /* counts how often the clock was set back */
   uint32_t _reserved;
+  void (*nudge) (void *user, int urgent); /* NULL: nobody is told        */
+  void *nudge_user;
+  uint32_t first_tell;          /* key + 1                                */
+  uint32_t n_resets, tell_resets; /* the subject + 1 that is next of all  */
+  uint32_t resets[RING_RESETS]; /* subjects                               */
   uint64_t uses;                /* of caches                              */
   struct kwi_cache *caches[RING_CACHES];
   size_t n_caches;
@@ -79,6 +93,14 @@ void kwi_ring_changed_all (struct kwi_keyring *);
 
 /* Wakes all that wait: what they wait for has changed. */
 void kwi_ring_wake (struct kwi_keyring *);
+
+/* ---- ring-share.c --------------------------------------------------------- */
+
+/* Others are to be told of it, if there are others. */
+void kwi_ring_tell_key (struct kwi_keyring *, size_t key, uint32_t what);
+/* A reset of what is known of a subject, of key or its account; 0: of all. */
+void kwi_ring_forget (struct kwi_keyring *, size_t key, uint32_t subject,
+                      int64_t epoch_ms);
 
 /* ---- ring-rank.c ---------------------------------------------------------- */
 

@@ -55,8 +55,8 @@ view_key (struct collect *c, struct kwi_key_view *kv)
   if (k->account != 0)
     memccpy (kv->account, account + strlen (ACCOUNT_PREFIX), '\0',
              sizeof kv->account - 1);
-  kv->requests = k->requests;
-  kv->tokens = k->tokens;
+  kv->requests = k->all_requests + k->requests - k->told_requests;
+  kv->tokens = k->all_tokens + k->tokens - k->told_tokens;
   kv->look = kwi_limits_look (c->ring->store, subjects, 3, c->model, c->now_ms);
   kv->first_fact = c->view->n_facts;
   for (i = 0; i < 3; i++)

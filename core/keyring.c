@@ -314,22 +314,22 @@ kwi_keyring_leave (struct kwi_keyring *r, struct kwi_hold *hold,
 }
 
 void
-kwi_keyring_reset (struct kwi_keyring *r, size_t key)
+kwi_keyring_reset (struct kwi_keyring *r, size_t key, int64_t now_ms)
 {
-  size_t i = key < r->n ? key : 0, end = key < r->n ? key + 1 : r->n;
+  uint32_t subjects[3];
+  int64_t epoch_ms;
+  int i;
 
   (void) pthread_mutex_lock (&r->lock);
-  for (; i < end; i++) {
-    (void) kwi_limits_forget (r->store, r->keys[i].subject);
-    (void) kwi_limits_forget (r->store, r->keys[i].account);
-    if (key < r->n) {
-      kwi_ring_changed (r, i, r->keys[i].subject, KWI_EVERY_MODEL);
-      kwi_ring_changed (r, i, r->keys[i].account, KWI_EVERY_MODEL);
-    }
-  }
+  epoch_ms = kwi_store_later (r->store, kwi_ring_now (r, now_ms));
   if (key >= r->n)
-    kwi_ring_changed_all (r);
-  (void) kwi_limits_forget (r->store, r->provider);
+    kwi_ring_forget (r, key, 0, epoch_ms);
+  else {
+    kwi_ring_subjects (r, &r->keys[key], subjects);
+    for (i = 0; i < 3; i++)
+      if (subjects[i] != 0)
+        kwi_ring_forget (r, key, subjects[i], epoch_ms);
+  }
   kwi_ring_wake (r);
   (void) pthread_mutex_unlock (&r->lock);
 }

@@ -142,7 +142,7 @@ void kwi_keyring_leave (struct kwi_keyring *, struct kwi_hold *,
                         struct kwi_waiter *waiter);
 
 /* Forgets what blocks a key (and its account); key == count: every key. */
-void kwi_keyring_reset (struct kwi_keyring *, size_t key);
+void kwi_keyring_reset (struct kwi_keyring *, size_t key, int64_t now_ms);
 
 /* When a request for model, of that size (NULL: any), finds a key: KWI_NEVER,
  * or a time at or before now_ms. */

@@ -55,11 +55,30 @@ unsigned kwi_limits_probe (struct kwi_store *, const uint32_t *subjects, int n,
  * facts were freed.  Subjects as given to kwi_limits_probe, changed as it
  * returns. */
 int kwi_limits_probe_end (struct kwi_store *, const uint32_t *subjects, int n,
-                          uint32_t model, uint64_t call, int served,
+                          uint32_t model, uint64_t call, int served, int64_t now_ms,
                           unsigned *ret_changed);
 
-/* Unblocks everything of a subject, every model, and forgets its levels.
- * Returns how many facts were blocked. */
-int kwi_limits_forget (struct kwi_store *, uint32_t subject);
+/* A reset: unblocks everything of a subject (0: of every one), every model, that
+ * was said before epoch_ms, and forgets its levels.  Returns how many facts were
+ * blocked. */
+int kwi_limits_forget (struct kwi_store *, uint32_t subject, int64_t epoch_ms);
+
+/* A fact as another process has it. */
+struct kwi_said {
+  uint32_t verdict;
+  uint32_t _reserved;
+  int64_t epoch_ms, until_ms, said_ms, span_ms; /* as a fact's            */
+};
+/* Becomes ours if it is the greater: that of the later epoch, with the same that
+ * of the later until_ms, with the same that which was said later.  What was said
+ * behind an epoch by who had not heard of it holds in it.  1: blocked from now on
+ * and not before, or for longer; 2: freed; 0: nothing new; -1: no memory. */
+int kwi_limits_merge (struct kwi_store *, uint32_t subject, uint32_t model,
+                      const char *dimension, const struct kwi_said *,
+                      int64_t now_ms);
+/* Another process tries it, until then at most: nobody here does before. */
+void kwi_limits_others_probe (struct kwi_store *, uint32_t subject,
+                              uint32_t model, const char *dimension,
+                              int64_t epoch_ms, int64_t until_ms);
 
 #endif

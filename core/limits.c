@@ -83,6 +83,15 @@ kwi_limits_look (const struct kwi_store *s, const uint32_t *subjects, int n,
   return look;
 }
 
+static int64_t
+stagger_of (struct kwi_store *s, int64_t until_ms)
+{
+  if (until_ms == KWI_NEVER)
+    return 0;
+  return (int64_t) (kwi_store_count_at (s, until_ms) % STAGGER_SLOTS)
+         * STAGGER_MS + kwi_store_offset (s);
+}
+
 int
 kwi_limits_block (struct kwi_store *s, uint32_t subject, uint32_t model,
                   const char *dimension, uint32_t verdict, int64_t until_ms,
@@ -95,20 +104,20 @@ kwi_limits_block (struct kwi_store *s, uint32_t subject, uint32_t model,
   if (f == NULL)
     return -1;
   newly = fact_standing (f, now_ms) != KWI_BLOCKED;
-  if (until_ms <= f->until_ms)
+  if (until_ms < f->until_ms
+      || (until_ms == f->until_ms && now_ms <= f->said_ms))
     return 0;
-  if (until_ms == KWI_NEVER)
-    stagger = 0;
-  else if (newly)
-    stagger = (int64_t) (kwi_store_count_at (s, until_ms) % STAGGER_SLOTS)
-              * STAGGER_MS;
-  else
-    stagger = f->ready_ms - f->until_ms;
+  if (f->epoch_ms < kwi_store_epoch (s, subject))
+    f->epoch_ms = kwi_store_epoch (s, subject);
+  stagger = newly || until_ms == KWI_NEVER ? stagger_of (s, until_ms)
+                                           : f->ready_ms - f->until_ms;
   f->probe = 0;
   f->verdict = verdict;
   f->until_ms = until_ms;
   f->ready_ms = until_ms + stagger;
   f->span_ms = until_ms - now_ms;
+  f->said_ms = now_ms;
+  kwi_store_tell (s, f, KWI_TELL_BLOCK);
   return newly;
 }
 
@@ -126,11 +135,22 @@ kwi_limits_bucket (struct kwi_store *s, uint32_t subject, uint32_t model,
     f->bucket = *b;
     memcpy (f->bucket.dimension, dimension, sizeof dimension);
     f->seen_ms = seen_ms;
+    kwi_store_tell (s, f, KWI_TELL_BUCKET);
   }
   return 0;
 }
 
+static void
+free_fact (struct kwi_fact *f, int64_t epoch_ms)
+{
+  f->until_ms = f->ready_ms = 0;
+  f->verdict = 0;
+  f->probe = 0;
+  f->epoch_ms = epoch_ms;
+}
+
 struct probe_state {
+  struct kwi_store *store;
   uint64_t call;
   int64_t now_ms;
   int served;
@@ -145,6 +165,7 @@ probe_begin (void *user, struct kwi_fact *f)
   if (fact_standing (f, st->now_ms) != KWI_HALF_OPEN)
     return 0;
   f->probe = st->call;
+  kwi_store_tell (st->store, f, KWI_TELL_PROBE);
   return 1;
 }
 
@@ -152,7 +173,7 @@ unsigned
 kwi_limits_probe (struct kwi_store *s, const uint32_t *subjects, int n,
                   uint32_t model, uint64_t call, int64_t now_ms)
 {
-  struct probe_state st = { .call = call, .now_ms = now_ms };
+  struct probe_state st = { .store = s, .call = call, .now_ms = now_ms };
 
   return each_fact (s, subjects, n, model, probe_begin, &st);
 }
@@ -166,8 +187,8 @@ probe_finish (void *user, struct kwi_fact *f)
     return 0;
   f->probe = 0;
   if (st->served) {
-    f->until_ms = f->ready_ms = 0;
-    f->verdict = 0;
+    free_fact (f, kwi_store_later (st->store, st->now_ms));
+    kwi_store_tell (st->store, f, KWI_TELL_BLOCK);
     st->freed++;
   }
   return 1;
@@ -175,34 +196,123 @@ probe_finish (void *user, struct kwi_fact *f)
 
 int
 kwi_limits_probe_end (struct kwi_store *s, const uint32_t *subjects, int n,
-                      uint32_t model, uint64_t call, int served,
+                      uint32_t model, uint64_t call, int served, int64_t now_ms,
                       unsigned *ret_changed)
 {
-  struct probe_state st = { .call = call, .served = served };
+  struct probe_state st = { .store = s, .call = call, .now_ms = now_ms,
+                            .served = served };
 
   *ret_changed = each_fact (s, subjects, n, model, probe_finish, &st);
   return st.freed;
 }
 
+/* ---- Forgetting, and what others say ---------------------------------------- */
+
+struct forgetting {
+  struct kwi_store *store;
+  int64_t epoch_ms;
+  int n;
+};
+
 static void
 forget_one (void *user, struct kwi_fact *f)
 {
-  int *n = user;
+  struct forgetting *g = user;
 
-  f->level.limit = 0;           /* what is known of its bucket, too */
-  if (f->until_ms == 0)
+  if (f->epoch_ms >= g->epoch_ms)
     return;
-  f->until_ms = f->ready_ms = 0;
-  f->verdict = 0;
-  f->probe = 0;
-  ++*n;
+  f->level.limit = 0;           /* what is known of its bucket, too */
+  if (f->until_ms == 0 || f->said_ms <= g->epoch_ms) {
+    g->n += f->until_ms != 0;
+    free_fact (f, g->epoch_ms);
+    return;
+  }
+  /* Said after a reset that we have not heard of before. */
+  f->epoch_ms = g->epoch_ms;
+  kwi_store_tell (g->store, f, KWI_TELL_BLOCK);
 }
 
 int
-kwi_limits_forget (struct kwi_store *s, uint32_t subject)
+kwi_limits_forget (struct kwi_store *s, uint32_t subject, int64_t epoch_ms)
 {
-  int n = 0;
+  struct forgetting g = { .store = s, .epoch_ms = epoch_ms };
 
-  kwi_store_each (s, subject, forget_one, &n);
-  return n;
+  (void) kwi_store_set_epoch (s, subject, epoch_ms);
+  if (subject != 0)
+    kwi_store_each (s, subject, forget_one, &g);
+  else
+    kwi_store_every (s, forget_one, &g);
+  return g.n;
+}
+
+static int
+is_greater (const struct kwi_said *said, const struct kwi_fact *f)
+{
+  return said->until_ms != f->until_ms ? said->until_ms > f->until_ms
+                                       : said->said_ms > f->said_ms;
+}
+
+static void
+take_said (struct kwi_store *s, struct kwi_fact *f, const struct kwi_said *said,
+           int64_t epoch_ms)
+{
+  f->probe = 0;
+  f->verdict = said->verdict;
+  f->epoch_ms = epoch_ms;
+  f->until_ms = said->until_ms;
+  f->ready_ms = said->until_ms + stagger_of (s, said->until_ms);
+  f->said_ms = said->said_ms;
+  f->span_ms = said->span_ms;
+}
+
+int
+kwi_limits_merge (struct kwi_store *s, uint32_t subject, uint32_t model,
+                  const char *dimension, const struct kwi_said *said,
+                  int64_t now_ms)
+{
+  int64_t reset_ms = kwi_store_epoch (s, subject), epoch_ms = said->epoch_ms;
+  struct kwi_fact *f = kwi_store_get (s, subject, model, dimension);
+  int was, is_new;
+
+  if (f == NULL)
+    return -1;
+  kwi_store_heard (s, said->epoch_ms);
+  kwi_store_heard (s, said->said_ms);
+  was = fact_standing (f, now_ms) != KWI_FREE;
+  if (f->epoch_ms > reset_ms)
+    reset_ms = f->epoch_ms;
+  if (epoch_ms < reset_ms) {
+    if (said->until_ms == 0 || said->said_ms <= reset_ms)
+      return 0;
+    epoch_ms = reset_ms;
+  }
+  if (epoch_ms > f->epoch_ms && f->until_ms > said->until_ms
+      && f->said_ms > epoch_ms) {
+    f->epoch_ms = epoch_ms;     /* ours was said behind that epoch */
+    kwi_store_tell (s, f, KWI_TELL_BLOCK);
+    return 0;
+  }
+  if (epoch_ms == f->epoch_ms && !is_greater (said, f))
+    return 0;
+  if (said->until_ms == 0) {
+    free_fact (f, epoch_ms);
+    return was ? 2 : 0;
+  }
+  is_new = said->until_ms > now_ms && said->until_ms != f->until_ms;
+  take_said (s, f, said, epoch_ms);
+  if (epoch_ms > said->epoch_ms)
+    kwi_store_tell (s, f, KWI_TELL_BLOCK);
+  return is_new;
+}
+
+void
+kwi_limits_others_probe (struct kwi_store *s, uint32_t subject, uint32_t model,
+                         const char *dimension, int64_t epoch_ms,
+                         int64_t until_ms)
+{
+  struct kwi_fact *f = kwi_store_get (s, subject, model, dimension);
+
+  if (f != NULL && f->until_ms != 0 && f->epoch_ms == epoch_ms
+      && until_ms > f->ready_ms)
+    f->ready_ms = until_ms + kwi_store_offset (s);
 }

@@ -16,12 +16,14 @@
 #include "loader.h"
 #include "mistakes.h"
 #include "secrets.h"
+#include "state.h"
 #include "transport.h"
 
 /* What opening needs at every step. */
 struct opening {
   struct kw_client *client;
   const struct kwi_env *env;
+  const char *state;                    /* where the file says nothing    */
   const struct kwi_reporter *next;      /* the caller's, or NULL          */
   struct kwi_reporter reporter;         /* ours, in front of it           */
   struct kwi_mistakes mistakes;
@@ -195,7 +197,7 @@ fill_ring (struct kwi_provider *p)
       return -1;
     kwi_keyring_weigh (p->ring, i, s->weight);
   }
-  return 0;
+  return kwi_client_share_ring (p);
 }
 
 static void
@@ -251,7 +253,7 @@ open_provider (struct opening *o, const struct kwi_provider_config *config)
     note_failure (o, &e, reported);
     return;
   }
-  if (p->model == NULL || fill_ring (p) != 0)
+  if (p->model == NULL || (p->base_url != NULL && fill_ring (p) != 0))
     kwi_mistake (&o->mistakes, "out of memory");
 }
 
@@ -387,16 +389,19 @@ open_all (struct opening *o, const char *ini_path, struct kw_error *err)
                              c->config->n_plugin_dirs, &o->n_dirs);
   if (o->dirs == NULL)
     return kwi_fail (err, KW_ERR_MEMORY, "out of memory");
+  kwi_client_open_state (c, o->env, o->state, &o->mistakes);
   open_providers (o);
+  if (o->mistakes.n == 0 && c->share != NULL)
+    (void) kwi_state_sync (c->share, NULL);     /* it says why it could not */
   return kwi_mistakes_fail (&o->mistakes, err);
 }
 
 struct kw_client *
-kwi_client_open (const char *ini_path, const struct kwi_clock *clock,
-                 const struct kwi_env *env, const struct kwi_reporter *reporter,
-                 struct kw_error *err)
+kwi_client_open (const char *ini_path, const char *state,
+                 const struct kwi_clock *clock, const struct kwi_env *env,
+                 const struct kwi_reporter *reporter, struct kw_error *err)
 {
-  struct opening o = { .env = env, .next = reporter };
+  struct opening o = { .env = env, .next = reporter, .state = state };
   int code;
 
   o.client = calloc (1, sizeof *o.client);
@@ -408,7 +413,9 @@ kwi_client_open (const char *ini_path, const struct kwi_clock *clock,
   (void) pthread_mutex_init (&o.client->async_lock, NULL);
   o.reporter = (struct kwi_reporter) { .report = note_report, .user = &o };
   o.mistakes.reporter = &o.reporter;
+  o.client->opening = &o.reporter;
   code = open_all (&o, ini_path, err);
+  o.client->opening = NULL;
   free (o.dirs);
   if (code != 0) {
     kw_client_close (o.client);
@@ -425,6 +432,7 @@ kw_client_close (kw_client *c)
   if (c == NULL)
     return;
   kwi_async_close (c);
+  kwi_state_free (c->share);
   (void) pthread_mutex_destroy (&c->async_lock);
   for (i = 0; i < c->n_providers; i++)
     provider_free (c->providers[i]);
@@ -440,8 +448,24 @@ kw_client_close (kw_client *c)
 kw_client *
 kw_client_open (const char *ini_path, struct kw_error *err)
 {
-  return kwi_client_open (ini_path, &kwi_clock_system, &kwi_env_process, NULL,
-                          err);
+  return kwi_client_open (ini_path, NULL, &kwi_clock_system, &kwi_env_process,
+                          NULL, err);
+}
+
+kw_client *
+kw_client_open_with (const kw_options *options, struct kw_error *err)
+{
+  kw_options own = { 0 };
+
+  if (options == NULL || options->struct_size == 0) {
+    (void) kwi_fail (err, KW_ERR_USAGE, "the options were not begun as "
+                     "KW_OPTIONS_INIT");
+    return NULL;
+  }
+  memcpy (&own, options, options->struct_size < sizeof own
+                           ? options->struct_size : sizeof own);
+  return kwi_client_open (own.config, own.state, &kwi_clock_system,
+                          &kwi_env_process, NULL, err);
 }
 
 struct counter {
@@ -468,7 +492,7 @@ kw_check (const char *ini_path,
   struct counter n = { .report = report, .user = user };
   struct kwi_reporter r = { .report = count_report, .user = &n };
   struct kw_error e = KW_ERROR_INIT;
-  kw_client *c = kwi_client_open (ini_path, &kwi_clock_system,
+  kw_client *c = kwi_client_open (ini_path, NULL, &kwi_clock_system,
                                   &kwi_env_process, &r, &e);
 
   kw_client_close (c);

@@ -86,34 +86,22 @@ set_word (const struct kwi_setting *s, const struct kwi_spec *spec, void *target
   return 0;
 }
 
-/* memory; the others by their beginnings. */
-static int
-set_state (const struct kwi_setting *s, const struct kwi_spec *spec, void *target)
-{
-  (void) target;
-  if (strcmp (s->value, "memory") == 0)
-    return 0;
-  if (strcmp (s->value, "sqlite") == 0
-      || strncmp (s->value, "sqlite:", 7) == 0
-      || strncmp (s->value, "redis://", 8) == 0)
-    /* A redis URL can have a password in it. */
-    kwi_mistake (s->mistakes,
-                 "%s:%d: state = %.*s is not in this build; allowed here: %s",
-                 s->file, s->line, (int) strcspn (s->value, ":"), s->value,
-                 spec->range);
-  else
-    kwi_mistake (s->mistakes, "%s:%d: state = %.*s is not known; allowed: %s",
-                 s->file, s->line, (int) strcspn (s->value, ":"), s->value,
-                 spec->range);
-  return 0;
-}
-
 /* ---- Texts and paths --------------------------------------------------- */
 
 static int
 set_text (const struct kwi_setting *s, const struct kwi_spec *spec, void *target)
 {
   return kwi_keep (kwi_field (spec, target), strdup (s->value));
+}
+
+/* What is behind the scheme is the module's, which is found later. */
+static int
+set_state (const struct kwi_setting *s, const struct kwi_spec *spec, void *target)
+{
+  struct kwi_config *config = target;
+
+  config->state_line = s->line;
+  return set_text (s, spec, target);
 }
 
 static int
@@ -261,12 +249,14 @@ static const struct kwi_spec keywheel_specs[] = {
   { "provider", set_name, CONFIG (provider), 0, 0, NULL, NULL },
   { "plugin_dir", kwi_set_plugin_dir, 0, 0, 0, NULL, NULL },
   { "env_file", kwi_set_env_file, CONFIG (env_file), 0, 0, NULL, NULL },
-  { "state", set_state, 0, 0, 0, "memory", NULL },
+  { "state", set_state, CONFIG (state), 0, 0, NULL, NULL },
+  { "fingerprint_key", kwi_set_path, CONFIG (fingerprint_file), 0, 0, NULL, NULL },
   { "log_level", set_word, CONFIG (log_level), 0, 0,
     "error, warn, info, debug", levels },
 };
 const char *const kwi_keywheel_options[] = {
-  "provider", "plugin_dir", "env_file", "state", "log_level", NULL
+  "provider", "plugin_dir", "env_file", "state", "fingerprint_key", "log_level",
+  NULL
 };
 
 #define DURATION(name, field)                                           \

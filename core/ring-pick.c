@@ -62,7 +62,7 @@ kwi_ring_probe_end (struct kwi_keyring *r, struct kwi_hold *hold, uint64_t call,
     return 0;
   hold->probe = 0;
   n = kwi_limits_probe_end (r->store, hold->subjects, 3, hold->model, call,
-                            served, &which);
+                            served, r->last_ms, &which);
   changed (r, hold, which);
   return n;
 }

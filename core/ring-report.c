@@ -45,6 +45,8 @@ learn_account (struct kwi_keyring *r, size_t key, const char *account,
   if (id == 0 || kwi_ring_join (r, key, id) != 0)
     return;
   (void) memccpy (k->account_name, account, '\0', sizeof k->account_name - 1);
+  k->account_ms = r->last_ms;
+  kwi_ring_tell_key (r, key, RING_TELL_ACCOUNT);
   e->account_learnt = 1;
   name_members (r, id, e);
 }
@@ -146,8 +148,10 @@ park_ms (const struct kwi_judgement *j, int64_t default_park_ms,
 }
 
 static void
-count_answer (struct ring_key *k, const struct kwi_judgement *j)
+count_answer (struct kwi_keyring *r, size_t key, const struct kwi_judgement *j)
 {
+  struct ring_key *k = &r->keys[key];
+
   if (j->outcome != KW_OUTCOME_OK)
     return;
   k->requests++;
@@ -155,6 +159,7 @@ count_answer (struct ring_key *k, const struct kwi_judgement *j)
     k->tokens += (uint64_t) j->input_tokens;
   if (j->output_tokens > 0)
     k->tokens += (uint64_t) j->output_tokens;
+  kwi_ring_tell_key (r, key, RING_TELL_COUNTS);
 }
 
 void
@@ -182,7 +187,7 @@ kwi_keyring_report (struct kwi_keyring *r, struct kwi_hold *hold,
   ret->revived = kwi_ring_probe_end (r, hold, call, j->outcome == KW_OUTCOME_OK);
   if (ret->revived > 0 && r->pace != 0)
     kwi_pace_revived (kwi_ring_model (r, model));
-  count_answer (k, j);
+  count_answer (r, hold->key, j);
   kwi_ring_unhold (r, hold, j);
   kwi_ring_wake (r);
   ret->seq = atomic_fetch_add (r->seq, KWI_SEQ_STEP) + 1;

@@ -13,6 +13,7 @@ struct kwi_secrets {
   char *arena;                  /* guarded: the keys, with room for words in
                                    front of each and a NUL behind         */
   size_t arena_len, arena_size;
+  const unsigned char *fingerprint_key; /* the configuration's, or NULL   */
   size_t *by_length;            /* indexes, the longest key first         */
   atomic_int line_len;          /* of the words in front of each key; 0: not
                                    yet, -1: they do not fit               */

@@ -410,6 +410,8 @@ kwi_secrets_gather (const struct kwi_config *config,
 
   if (key_env == NULL)
     key_env = "";
+  if (g.found != NULL)
+    g.found->fingerprint_key = config->fingerprint_key;
   if (g.found != NULL && sodium_init () >= 0 && read_dotenv (&g) == 0
       && take_all (&g, key_env) == 0)
     r = kwi_mistakes_fail (&g.mistakes, err);

@@ -11,6 +11,7 @@
 #include "keyring.h"
 #include "loader.h"
 #include "secrets.h"
+#include "state.h"
 
 /* The snapshot's strings point into copies that are freed with it. */
 struct snapshot {
@@ -173,6 +174,7 @@ kw_status (kw_client *c, const char *provider, kw_status_info **ret)
 
   if (p == NULL)
     return KW_ERR_USAGE;
+  kwi_state_start (c->share);
   s = calloc (1, sizeof *s);
   if (s == NULL)
     return KW_ERR_MEMORY;
@@ -216,13 +218,14 @@ kw_reset (kw_client *c, const char *provider, const char *key_name)
 
   if (p == NULL)
     return KW_ERR_USAGE;
+  kwi_state_start (c->share);
   key = kwi_keyring_count (p->ring);
   if (key_name != NULL) {
     key = kwi_keyring_index (p->ring, key_name);
     if (key == kwi_keyring_count (p->ring))
       return KW_ERR_USAGE;
   }
-  kwi_keyring_reset (p->ring, key);
+  kwi_keyring_reset (p->ring, key, c->clock.wall_ms (c->clock.ctx));
   return 0;
 }
 
@@ -236,6 +239,7 @@ kw_next_ready (kw_client *c, const char *provider, const char *model,
 
   if (p == NULL)
     return KW_ERR_USAGE;
+  kwi_state_start (c->share);
   ready = kwi_keyring_next_ready (p->ring, model != NULL ? model : p->model,
                                   tokens > 0 ? &size : NULL,
                                   c->clock.wall_ms (c->clock.ctx));

@@ -18,6 +18,13 @@ struct kwi_store {
   size_t n_cells, n_slots;
   uint8_t *has;                 /* a subject's facts: EVERYS, OTHERS      */
   uint32_t n_has;
+  uint32_t n_epochs;
+  int64_t *epoch;               /* by subject; [0]: every one             */
+  int64_t latest_ms;            /* the latest epoch that was heard of     */
+  int64_t offset_ms;
+  struct kwi_fact *first_tell, **last_tell;
+  void (*nudge) (void *user, int urgent);
+  void *nudge_user;
   struct { int64_t second; unsigned n; } ends[64];
 };
 
@@ -155,6 +162,7 @@ kwi_store_free (struct kwi_store *s)
     }
   free (s->cell);
   free (s->has);
+  free (s->epoch);
   names_free (&s->subjects);
   names_free (&s->models);
   free (s);
@@ -176,6 +184,12 @@ uint32_t
 kwi_store_find_model (const struct kwi_store *s, const char *name)
 {
   return names_find (&s->models, name);
+}
+
+uint32_t
+kwi_store_find_subject (const struct kwi_store *s, const char *name)
+{
+  return names_find (&s->subjects, name);
 }
 
 uint32_t
@@ -301,6 +315,111 @@ kwi_store_each (struct kwi_store *s, uint32_t subject,
   for (m = 1; m <= s->models.n; m++)
     for (f = kwi_store_find (s, subject, m); f != NULL; f = f->next)
       each (user, f);
+}
+
+void
+kwi_store_every (struct kwi_store *s,
+                 void (*each) (void *user, struct kwi_fact *), void *user)
+{
+  size_t i;
+
+  for (i = 0; i < s->n_slots; i++)
+    for (struct kwi_fact *f = s->cell[i]; f != NULL; f = f->next)
+      each (user, f);
+}
+
+/* ---- What others are to be told ------------------------------------------ */
+
+void
+kwi_store_share (struct kwi_store *s, void (*nudge) (void *user, int urgent),
+                 void *user, int64_t offset_ms)
+{
+  s->nudge = nudge;
+  s->nudge_user = user;
+  s->offset_ms = offset_ms;
+  s->last_tell = &s->first_tell;
+}
+
+void
+kwi_store_tell (struct kwi_store *s, struct kwi_fact *f, uint32_t what)
+{
+  if (s->nudge == NULL)
+    return;
+  if (f->tell == 0) {
+    f->next_tell = NULL;
+    *s->last_tell = f;
+    s->last_tell = &f->next_tell;
+  }
+  f->tell |= what;
+  s->nudge (s->nudge_user, what != KWI_TELL_BUCKET);
+}
+
+struct kwi_fact *
+kwi_store_next_told (struct kwi_store *s, uint32_t *ret_what)
+{
+  struct kwi_fact *f = s->first_tell;
+
+  if (f == NULL)
+    return NULL;
+  s->first_tell = f->next_tell;
+  if (s->first_tell == NULL)
+    s->last_tell = &s->first_tell;
+  *ret_what = f->tell;
+  f->tell = 0;
+  return f;
+}
+
+int64_t
+kwi_store_offset (const struct kwi_store *s)
+{
+  return s->offset_ms;
+}
+
+int64_t
+kwi_store_own_epoch (const struct kwi_store *s, uint32_t subject)
+{
+  return subject < s->n_epochs ? s->epoch[subject] : 0;
+}
+
+int64_t
+kwi_store_epoch (const struct kwi_store *s, uint32_t subject)
+{
+  int64_t own = kwi_store_own_epoch (s, subject);
+  int64_t every = kwi_store_own_epoch (s, 0);
+
+  return own > every ? own : every;
+}
+
+int
+kwi_store_set_epoch (struct kwi_store *s, uint32_t subject, int64_t epoch_ms)
+{
+  if (subject >= s->n_epochs) {
+    uint32_t n = subject * 2 + 16;
+    int64_t *epoch = realloc (s->epoch, n * sizeof *epoch);
+    if (epoch == NULL)
+      return -1;
+    memset (epoch + s->n_epochs, 0, (n - s->n_epochs) * sizeof *epoch);
+    s->epoch = epoch;
+    s->n_epochs = n;
+  }
+  if (epoch_ms > s->epoch[subject])
+    s->epoch[subject] = epoch_ms;
+  kwi_store_heard (s, epoch_ms);
+  return 0;
+}
+
+int64_t
+kwi_store_later (struct kwi_store *s, int64_t now_ms)
+{
+  s->latest_ms = now_ms > s->latest_ms ? now_ms : s->latest_ms + 1;
+  return s->latest_ms;
+}
+
+void
+kwi_store_heard (struct kwi_store *s, int64_t epoch_ms)
+{
+  if (epoch_ms > s->latest_ms)
+    s->latest_ms = epoch_ms;
 }
 
 unsigned

@@ -17,15 +17,21 @@ struct kwi_fact {
   struct kwi_fact *next;        /* another dimension of the same cell     */
   uint32_t subject, model;
   uint32_t verdict;             /* KW_OUTCOME_* that blocked it; 0: none  */
-  uint32_t _reserved;
+  uint32_t tell;                /* KWI_TELL_*: what others have not been told */
   int64_t until_ms;             /* Unix time; 0: not blocked, KWI_NEVER   */
   int64_t ready_ms;             /* until_ms, staggered                    */
   int64_t span_ms;              /* how long that was, when it was blocked */
   int64_t seen_ms;              /* when the bucket was seen               */
+  int64_t epoch_ms;             /* when it was freed last: of what was said
+                                   before, nothing holds                  */
+  int64_t said_ms;              /* when until_ms was said                 */
+  struct kwi_fact *next_tell;
   uint64_t probe;               /* the call that is trying it; 0: none    */
   struct kwi_bucket bucket;     /* bucket.have 0: none seen               */
   struct kwi_level level;       /* the same kept going; pace.c's          */
 };
+
+enum { KWI_TELL_BLOCK = 1, KWI_TELL_BUCKET = 2, KWI_TELL_PROBE = 4 };
 
 struct kwi_store;
 
@@ -41,7 +47,8 @@ void kwi_store_free (struct kwi_store *);
 uint32_t kwi_store_subject (struct kwi_store *, const char *name);
 uint32_t kwi_store_model (struct kwi_store *, const char *name);
 uint32_t kwi_store_n_models (const struct kwi_store *);
-/* The number of a model that has one; 0. */
+/* The number of one that has one; 0. */
+uint32_t kwi_store_find_subject (const struct kwi_store *, const char *name);
 uint32_t kwi_store_find_model (const struct kwi_store *, const char *name);
 const char *kwi_store_subject_name (const struct kwi_store *, uint32_t);
 const char *kwi_store_model_name (const struct kwi_store *, uint32_t);
@@ -55,6 +62,32 @@ struct kwi_fact *kwi_store_get (struct kwi_store *, uint32_t subject,
 /* Every fact of a subject, model by model; each may change but not remove it. */
 void kwi_store_each (struct kwi_store *, uint32_t subject,
                      void (*each) (void *user, struct kwi_fact *), void *user);
+
+/* Every fact there is. */
+void kwi_store_every (struct kwi_store *,
+                      void (*each) (void *user, struct kwi_fact *), void *user);
+
+/* ---- What others are to be told ------------------------------------------ */
+
+/* From now on changes are listed, and nudge is told of them; urgent: somebody
+ * may run into it.  It may only set a flag.  Blocks end so much later than they
+ * do for others, so that not all of them try at once. */
+void kwi_store_share (struct kwi_store *, void (*nudge) (void *user, int urgent),
+                      void *user, int64_t offset_ms);
+/* Lists it, if there is anybody to be told. */
+void kwi_store_tell (struct kwi_store *, struct kwi_fact *, uint32_t what);
+/* Takes one off the list; NULL: it is empty. */
+struct kwi_fact *kwi_store_next_told (struct kwi_store *, uint32_t *ret_what);
+int64_t kwi_store_offset (const struct kwi_store *);
+
+/* When a subject (0: every one) was reset last; 0: never.  -1: no memory. */
+int64_t kwi_store_epoch (const struct kwi_store *, uint32_t subject);
+/* Without those of every one. */
+int64_t kwi_store_own_epoch (const struct kwi_store *, uint32_t subject);
+int kwi_store_set_epoch (struct kwi_store *, uint32_t subject, int64_t epoch_ms);
+/* A time that is behind every epoch that was heard of, and not before now. */
+int64_t kwi_store_later (struct kwi_store *, int64_t now_ms);
+void kwi_store_heard (struct kwi_store *, int64_t epoch_ms);
 
 /* Counts that something ends in the second of at_ms; returns how many did
  * before, as far as is remembered. */

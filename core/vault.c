@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fingerprint-key.h"
 #include "secrets-private.h"
 #include "sections.h"
 #include "textfile.h"
@@ -43,12 +44,15 @@ reserve (struct kwi_secrets *s, size_t len)
 /* 16 hexadecimal digits; blake2b gives no fewer than 16 bytes, of which the
  * first 8 are shown. */
 static int
-fingerprint (const char *bytes, size_t len, char ret[17])
+fingerprint (const unsigned char *key, const char *bytes, size_t len,
+             char ret[17])
 {
   static const unsigned char label[] = "keywheel-fingerprint-1"; /* and its 0 */
   unsigned char hash[crypto_generichash_BYTES_MIN];
   crypto_generichash_state state;
-  int r = crypto_generichash_init (&state, NULL, 0, sizeof hash);
+  int r = crypto_generichash_init (&state, key,
+                                    key != NULL ? KWI_FINGERPRINT_KEY : 0,
+                                    sizeof hash);
 
   r |= crypto_generichash_update (&state, label, sizeof label);
   r |= crypto_generichash_update (&state, (const unsigned char *) bytes, len);
@@ -74,7 +78,8 @@ kwi_secrets_add (struct kwi_secrets *s, const char *name, const char *source,
   int n = snprintf (secret->name, sizeof secret->name, "%s",
                     name != NULL ? name : "");
   int m = snprintf (secret->source, sizeof secret->source, "%s", source);
-  if (n < 0 || m < 0 || fingerprint (bytes, len, secret->fingerprint) != 0)
+  if (n < 0 || m < 0 || fingerprint (s->fingerprint_key, bytes, len, secret->fingerprint)
+                         != 0)
     return -1;
   memcpy (s->arena + s->arena_len + LINE_ROOM, bytes, len);
   s->arena[s->arena_len + LINE_ROOM + len] = '\0';

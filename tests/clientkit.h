@@ -169,7 +169,7 @@ kit_try_open (const char *options)
   ck_assert_int_gt (n, 0);
   ck_assert_int_eq (fclose (f), 0);
   free (real);
-  return kwi_client_open (kit.ini, kit.virtual_time ? &clock : &kwi_clock_system,
+  return kwi_client_open (kit.ini, NULL, kit.virtual_time ? &clock : &kwi_clock_system,
                           &env, NULL, &kit.err);
 }
 

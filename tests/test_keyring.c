@@ -279,10 +279,10 @@ START_TEST (a_reset_frees_the_key_and_its_account_at_once)
   (void) report (0, "m", 1, &j, 0);
   (void) report (1, "m", 1, &j, 0);
   ck_assert_uint_eq (pick ("m", 2, 0).hold.key, 2);
-  kwi_keyring_reset (r, 1);
+  kwi_keyring_reset (r, 1, 0);
   ck_assert_uint_eq (pick ("m", 2, 0).hold.key, 0);
   (void) report (2, "m", 1, &j, 0);
-  kwi_keyring_reset (r, kwi_keyring_count (r));
+  kwi_keyring_reset (r, kwi_keyring_count (r), 0);
   ck_assert_uint_eq (pick ("m", 2, 0).hold.key, 0);
   ck_assert_int_eq (pick ("m", 2, 0).probe, 0);
 }

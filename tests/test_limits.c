@@ -42,7 +42,7 @@ probe_end (uint64_t call, int served)
   const uint32_t subjects[3] = { key, account, all };
   unsigned changed;
 
-  return kwi_limits_probe_end (s, subjects, 3, model, call, served, &changed);
+  return kwi_limits_probe_end (s, subjects, 3, model, call, served, 0, &changed);
 }
 
 static int
@@ -67,7 +67,7 @@ START_TEST (every_model_and_every_key_can_be_blocked)
   ck_assert_int_eq (block (key, KWI_EVERY_MODEL, KWI_NEVER, 0), 1);
   ck_assert_int_eq (look ("never heard of", 0).standing, KWI_BLOCKED);
   ck_assert_int_eq (look ("m", INT64_MAX - 1).standing, KWI_BLOCKED);
-  ck_assert_int_eq (kwi_limits_forget (s, key), 1);
+  ck_assert_int_eq (kwi_limits_forget (s, key, 1), 1);
   ck_assert_int_eq (look ("m", 0).standing, KWI_FREE);
   ck_assert_int_eq (block (all, KWI_EVERY_MODEL, 5, 0), 1);
   ck_assert_int_eq (look ("m", 0).standing, KWI_BLOCKED);

@@ -419,7 +419,7 @@ START_TEST (a_reset_frees_who_waits_for_room)
   refuse_all (6000, 6000, 1000, MINUTE);
   p = ask (3000, DAY, NULL, 0);
   waits_for (p, 30000);
-  kwi_keyring_reset (r, 0);
+  kwi_keyring_reset (r, 0, 0);
   goes_out_on (ask (6000, DAY, NULL, 0), "a");
   goes_out_on (ask (3000, DAY, &p.hold, 0), "a");
   end ();

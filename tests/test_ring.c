@@ -310,8 +310,8 @@ do_reset (size_t n)
 {
   size_t key = below (3) == 0 ? n : below (n);
 
-  kwi_keyring_reset (rings[0], key);
-  kwi_keyring_reset (rings[1], key);
+  kwi_keyring_reset (rings[0], key, now);
+  kwi_keyring_reset (rings[1], key, now);
 }
 
 static void

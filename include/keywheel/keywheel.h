@@ -139,7 +139,26 @@ typedef struct kw_client kw_client;
  * and the file, the line and what is allowed in err. */
 KW_API kw_client *kw_client_open (const char *ini_path, struct kw_error *err);
 
-/* No call may be in progress.  Wipes the keys.  NULL is fine. */
+/* Start it as KW_OPTIONS_INIT; zero means the default. */
+typedef struct kw_options {
+  size_t struct_size;
+  const char *config;           /* as kw_client_open's ini_path           */
+  const char *state;            /* what holds where the configuration has no
+                                   "state ="; NULL: "memory".  If it cannot be
+                                   used, that is a warning                */
+} kw_options;
+
+#if defined(__cplusplus)
+#define KW_OPTIONS_INIT { sizeof (kw_options) }
+#else
+#define KW_OPTIONS_INIT { .struct_size = sizeof (kw_options) }
+#endif
+
+KW_API kw_client *kw_client_open_with (const kw_options *,
+                                       struct kw_error *err);
+
+/* No call may be in progress.  Hands over to the state's store what it does not
+ * have yet.  Wipes the keys.  NULL is fine. */
 KW_API void kw_client_close (kw_client *);
 
 /* Ends every call in progress, and every later one, with KW_ERR_CANCELLED, at
@@ -156,6 +175,17 @@ KW_API const char *kw_client_provider (const kw_client *, size_t i);
 KW_API const char *kw_client_config_path (const kw_client *);
 /* log_level: 0 error, 1 warn, 2 info, 3 debug. */
 KW_API int kw_client_log_level (const kw_client *);
+
+/* Where what is learnt about the keys is kept: "memory", or the place of the
+ * store that the configuration names.  A store is read and written by a thread
+ * that the first call begins: a program that forks opens its client behind the
+ * fork. */
+KW_API const char *kw_client_state (kw_client *);
+/* Hands over to the store what it does not have, and reads what others have
+ * handed over, now; both happens by itself within 50 ms and as soon as it is
+ * told.  With memory there is nothing to do.  KW_ERR_UNAVAILABLE: the store is
+ * away; all goes on in memory, and is handed over when it is back. */
+KW_API int kw_sync (kw_client *, struct kw_error *err);
 
 /* ---- Requests ---------------------------------------------------------- */
 
@@ -323,7 +353,8 @@ typedef struct kw_key_info {
   const char *source;           /* "GROQ_API_KEY in the environment"      */
   const kw_limit_info *limits;
   size_t n_limits;
-  uint64_t requests;            /* answered by this client on this key    */
+  uint64_t requests;            /* answered on this key, over all clients
+                                   that share the state                   */
   uint64_t tokens;
 } kw_key_info;
 
