@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <keywheel/keywheel.h>
 
@@ -26,6 +27,7 @@ struct cli_options {
   const char *path;
   int stream;                   /* 1, 0, or -1: by the look of stdout     */
   int json;
+  int watch;
   int live;
   const char *check;            /* --check: a plugin's file               */
   const char *only;             /* --case                                 */
@@ -69,6 +71,9 @@ int cli_plugins_check (const struct cli_options *);     /* --check      */
  * stderr once and makes main return CLI_INTERNAL whatever the command says. */
 int cli_out (const void *data, size_t len);
 int cli_out_failed (void);      /* 1: that has happened                    */
+/* The same when a signal came already. */
+int cli_out_last (const void *data, size_t len);
+int cli_interrupted (void);     /* 1: one came                             */
 int cli_out_json (struct json_object *);        /* and a newline           */
 
 /* Opens the client of the command line, tells its warnings if log_level lets
@@ -127,7 +132,7 @@ void cli_observe (const struct cli_options *, kw_client *);
 /* "7m12s", rounded up; returns buf. */
 const char *cli_duration (int64_t ms, char *buf, size_t size);
 
-/* ---- status.c, status-json.c ----------------------------------------------- */
+/* ---- status.c, status-json.c, status-watch.c ----------------------------------------------- */
 
 /* kw_status of the provider; an exit code, the reason having been told. */
 int cli_get_status (kw_client *, const char *provider, kw_status_info **ret);
@@ -139,7 +144,11 @@ void cli_tell_accounts (const kw_status_info *);
 const char *cli_provider (const struct cli_options *, const kw_client *,
                           size_t i);
 /* The object of "status --json", for json_object_put; NULL: no memory. */
-struct json_object *cli_status_json (const kw_status_info *);
+struct json_object *cli_status_json (const kw_status_info *, const char *state);
+/* The table of all providers that are asked for. */
+int cli_write_status (const struct cli_options *, kw_client *, FILE *);
+/* status --watch; ends by q or a signal. */
+int cli_watch (const struct cli_options *, kw_client *);
 /* "2026-01-02T14:03:11Z", rounded up; returns buf. */
 const char *cli_time (int64_t at_ms, char *buf, size_t size);
 

@@ -112,6 +112,24 @@ cli_out (const void *data, size_t len)
 }
 
 int
+cli_out_last (const void *data, size_t len)
+{
+  const sig_atomic_t was = interrupted;
+  int r;
+
+  interrupted = 0;
+  r = cli_out (data, len);
+  interrupted = was;
+  return r;
+}
+
+int
+cli_interrupted (void)
+{
+  return interrupted;
+}
+
+int
 cli_out_failed (void)
 {
   return out_failed;

@@ -24,6 +24,7 @@ static const struct option_info {
   { 'N', "no-stream", NULL,       "print the reply when it is complete" },
   { 'P', "path",      "PATH",     "another endpoint, such as /embeddings" },
   { 'J', "json",      NULL,       "JSON instead of text" },
+  { 'W', "watch",     NULL,       "go on showing it, until q or Ctrl-C" },
   { 'L', "live",      NULL,       "try each key once at its provider" },
   { 'C', "check",     "FILE",     "does this plugin keep the rules of the ABI?" },
   { 'A', "case",      "NAME",     "only one case of the check" },
@@ -54,10 +55,11 @@ const struct cli_command cli_commands[] = {
     "unchanged, and the answer's body is printed unchanged, nothing added.  A body\n"
     "with \"stream\": true gets its events printed as they arrive.\n",
     cli_send },
-  { "status", "", "cpJvhV",
+  { "status", "", "cpJWvhV",
     "the keys, what is known of their limits, when they come back",
     "All providers, or the one of -p.  --json: one object, of the provider of -p or of\n"
-    "the default one.\n",
+    "the default one.  --watch: on a terminal a table that is drawn anew; into a pipe a\n"
+    "line for each key that changes, with --json an object a line.\n",
     cli_status },
   { "reset", "[KEY...]", "cpvhV",
     "forget that keys are exhausted",
@@ -287,6 +289,7 @@ take (struct cli_options *o, int letter, const char *value)
   case 'N': o->stream = 0; break;
   case 'J': o->json = 1; break;
   case 'L': o->live = 1; break;
+  case 'W': o->watch = 1; break;
   case 'C': o->check = value; break;
   case 'A': o->only = value; break;
   case 'E': o->seed = value; break;

@@ -126,6 +126,20 @@ reset (const struct cli_options *options, kw_client *client)
   return r;
 }
 
+/* A reset that stays in this process is none. */
+static int
+share (const struct cli_options *options, kw_client *client)
+{
+  struct kw_error err = KW_ERROR_INIT;
+  int code = kw_sync (client, &err);
+
+  if (code != 0)
+    return cli_fail (options, code, &err);
+  if (strcmp (kw_client_state (client), "memory") == 0)
+    cli_say ("note: state = memory, so other running processes are not reached");
+  return CLI_OK;
+}
+
 int
 cli_reset (const struct cli_options *options)
 {
@@ -135,9 +149,8 @@ cli_reset (const struct cli_options *options)
   if (r != CLI_OK)
     return r;
   r = reset (options, client);
-  cli_close (client);
   if (r == CLI_OK)
-    cli_say ("note: state is kept in memory in this build, so other running "
-             "processes are not reached");
+    r = share (options, client);
+  cli_close (client);
   return r;
 }

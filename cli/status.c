@@ -189,49 +189,64 @@ print_head (FILE *f, const kw_status_info *status)
 }
 
 static int
-print_table (const kw_status_info *status)
+print_table (FILE *f, const kw_status_info *status)
 {
-  size_t n = 0, len = 0;
-  char *text = NULL;
-  FILE *f = open_memstream (&text, &len);
+  size_t n = 0;
   struct row *rows = make_rows (status, &n);
 
-  if (f != NULL && rows != NULL) {
-    print_head (f, status);
-    print_rows (f, rows, n);
-  }
-  free (rows);
-  if (f == NULL || rows == NULL || fclose (f) != 0) {
-    if (f != NULL && rows == NULL)
-      (void) fclose (f);
-    free (text);
-    cli_say ("out of memory");
+  if (rows == NULL)
     return CLI_INTERNAL;
+  print_head (f, status);
+  print_rows (f, rows, n);
+  free (rows);
+  return CLI_OK;
+}
+
+static void
+print_accounts (FILE *f, const kw_status_info *status)
+{
+  for (size_t i = 0; i < status->n_accounts; i++) {
+    const kw_account_info *account = &status->accounts[i];
+    for (size_t k = 0; k < account->n_keys; k++)
+      fprintf (f, "%s%s", k == 0 ? "" : k + 1 == account->n_keys ? " and " : ", ",
+               status->keys[account->keys[k]].name);
+    fprintf (f, " are one account: %zu keys, 1 allowance\n", account->n_keys);
   }
-  (void) cli_out (text, len);
+}
+
+/* Prints what write puts into a text of its own, all of it or nothing. */
+static int
+print_text (int (*print) (const struct cli_options *, kw_client *, FILE *, const void *),
+            const struct cli_options *options, kw_client *client, const void *arg)
+{
+  char *text = NULL;
+  size_t len = 0;
+  FILE *f = open_memstream (&text, &len);
+  int r = f != NULL ? print (options, client, f, arg) : CLI_INTERNAL;
+
+  if (f == NULL || fclose (f) != 0) {
+    cli_say ("out of memory");
+    r = CLI_INTERNAL;
+  }
+  else if (len > 0)
+    (void) cli_out (text, len);
   free (text);
+  return r;
+}
+
+static int
+accounts_text (const struct cli_options *options, kw_client *client, FILE *f,
+               const void *status)
+{
+  (void) options, (void) client;
+  print_accounts (f, status);
   return CLI_OK;
 }
 
 void
 cli_tell_accounts (const kw_status_info *status)
 {
-  for (size_t i = 0; i < status->n_accounts; i++) {
-    const kw_account_info *account = &status->accounts[i];
-    char *text = NULL;
-    size_t len = 0;
-    FILE *f = open_memstream (&text, &len);
-
-    if (f == NULL)
-      return;
-    for (size_t k = 0; k < account->n_keys; k++)
-      fprintf (f, "%s%s", k == 0 ? "" : k + 1 == account->n_keys ? " and " : ", ",
-               status->keys[account->keys[k]].name);
-    fprintf (f, " are one account: %zu keys, 1 allowance\n", account->n_keys);
-    if (fclose (f) == 0)
-      (void) cli_out (text, len);
-    free (text);
-  }
+  (void) print_text (accounts_text, NULL, NULL, status);
 }
 
 /* ---- The command ------------------------------------------------------------ */
@@ -245,7 +260,7 @@ status_as_json (const struct cli_options *options, kw_client *client)
 
   if (r != CLI_OK)
     return r;
-  object = cli_status_json (status);
+  object = cli_status_json (status, kw_client_state (client));
   if (cli_out_json (object) != 0)
     r = CLI_INTERNAL;
   json_object_put (object);
@@ -253,8 +268,8 @@ status_as_json (const struct cli_options *options, kw_client *client)
   return r;
 }
 
-static int
-status_as_table (const struct cli_options *options, kw_client *client)
+int
+cli_write_status (const struct cli_options *options, kw_client *client, FILE *f)
 {
   const char *provider;
   int r = CLI_OK;
@@ -266,12 +281,21 @@ status_as_table (const struct cli_options *options, kw_client *client)
     if (r != CLI_OK)
       break;
     if (i > 0)
-      (void) cli_out ("\n", 1);
-    r = print_table (status);
-    cli_tell_accounts (status);
+      fputc ('\n', f);
+    r = print_table (f, status);
+    print_accounts (f, status);
     kw_status_free (status);
   }
+  fprintf (f, "\nstate: %s\n", kw_client_state (client));
   return r;
+}
+
+static int
+status_text (const struct cli_options *options, kw_client *client, FILE *f,
+             const void *nothing)
+{
+  (void) nothing;
+  return cli_write_status (options, client, f);
 }
 
 int
@@ -282,11 +306,16 @@ cli_status (const struct cli_options *options)
 
   if (r != CLI_OK)
     return r;
-  r = options->json ? status_as_json (options, client)
-      : status_as_table (options, client);
+  if (options->watch)
+    r = cli_watch (options, client);
+  else if (options->json)
+    r = status_as_json (options, client);
+  else
+    r = print_text (status_text, options, client, NULL);
+  if (r == CLI_OK && strcmp (kw_client_state (client), "memory") == 0
+      && !options->json && !options->watch)
+    cli_say ("note: state = memory, so this is the configuration as a new process "
+             "finds it, not what others learnt");
   cli_close (client);
-  if (r == CLI_OK && !options->json)
-    cli_say ("note: state is kept in memory in this build, so this is the "
-             "configuration as a new process finds it, not what others learnt");
   return r;
 }

@@ -17,7 +17,7 @@
 #include <json-c/json.h>
 
 #define PATIENCE_MS 60000       /* until a program that hangs is killed       */
-#define ENV_MAX 24
+#define ENV_MAX 32
 #define ARGS_MAX 16
 #define TEXT_MAX 4096
 
@@ -25,6 +25,7 @@
 #define SECRET "sk-secret-"
 
 static char dir[64], ini[128], program[TEXT_MAX], plugin_path[TEXT_MAX + 64];
+static char store_path[TEXT_MAX + 64];
 static const char *environment[ENV_MAX + 1];
 static size_t n_environment;
 static struct simctl *sim;
@@ -117,6 +118,9 @@ set_up (void)
   ck_assert_int_lt (snprintf (plugin_path, sizeof plugin_path,
                               "KEYWHEEL_PLUGIN_PATH=%s/plugins/.libs", top),
                     (int) sizeof plugin_path);
+  ck_assert_int_lt (snprintf (store_path, sizeof store_path,
+                              "KEYWHEEL_STORE_PATH=%s/stores/.libs", top),
+                    (int) sizeof store_path);
   free (top);
   memcpy (dir, "/tmp/kwcli-XXXXXX", sizeof "/tmp/kwcli-XXXXXX");
   ck_assert_ptr_nonnull (mkdtemp (dir));
@@ -125,6 +129,8 @@ set_up (void)
   for (size_t i = 0; i < sizeof unset / sizeof unset[0]; i++)
     set_env (unset[i]);
   set_env (plugin_path);
+  set_env (store_path);
+  set_env (format ("XDG_STATE_HOME=%s/state", dir));
 }
 
 static inline int

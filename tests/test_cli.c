@@ -285,7 +285,7 @@ START_TEST (what_status_does_not_know_is_null)
     .provider = "groq", .plugin = "groq", .base_url = "", .model = "m",
     .total_keys = 1, .exhausted_keys = 1, .keys = &key
   };
-  struct json_object *status = cli_status_json (&info);
+  struct json_object *status = cli_status_json (&info, "/a/state.db");
 
   ck_assert_str_eq (
     json_object_to_json_string_ext (status, JSON_C_TO_STRING_PLAIN),
@@ -295,7 +295,8 @@ START_TEST (what_status_does_not_know_is_null)
     "\"limits\":[{\"model\":\"m\",\"dimension\":\"tokens_per_day\",\"limit\":100000,"
     "\"until\":\"2026-01-02T14:03:11Z\",\"in_seconds\":432.5},"
     "{\"model\":null,\"dimension\":null,\"limit\":null,\"until\":null,"
-    "\"in_seconds\":null}],\"requests\":17,\"tokens\":9120}]}");
+    "\"in_seconds\":null}],\"requests\":17,\"tokens\":9120}],"
+    "\"state\":\"/a/state.db\"}");
   json_object_put (status);
 }
 END_TEST
@@ -309,7 +310,8 @@ START_TEST (status_for_people_is_a_table)
   PRINTS_SOME ("the next request begins with primary\n");
   PRINTS_SOME ("FINGERPRINT");
   PRINTS_SOME ("\n  backup-2  available");
-  SAYS ("note: state is kept in memory in this build");
+  PRINTS_SOME (format ("\nstate: %s/state/keywheel/state.db\n", dir));
+  ck_assert_str_eq (got.err, "");
 }
 END_TEST
 
