@@ -37,7 +37,7 @@ forbid ()
   fi
 }
 
-find core plugins cli sim include tests examples -name '*.[ch]' | sort > "$tmp/files"
+find core plugins stores cli sim include tests examples -name '*.[ch]' | sort > "$tmp/files"
 test "$(wc -l < "$tmp/files")" -gt 20 || broken "hardly any source files were found"
 
 # A call, and not the name's use as a member or as a part of another name.
@@ -101,7 +101,7 @@ done < "$tmp/files"
 
 # What the Makefile does not name is neither built, nor run, nor in the tarball.
 sed 's/[^A-Za-z0-9_./-]/\n/g' Makefile.am | sort -u > "$tmp/named"
-find core plugins cli sim tests -name '*.[ch]' | sort | while IFS= read -r f; do
+find core plugins stores cli sim tests -name '*.[ch]' | sort | while IFS= read -r f; do
   grep -qxF -e "$f" -e "${f%.c}" -e "${f%.c}.la" "$tmp/named" \
     || echo "$f: Makefile.am does not name it"
 done > "$tmp/unnamed"
