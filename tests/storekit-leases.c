@@ -3,7 +3,6 @@
 #include "storekit.h"
 
 #include <string.h>
-#include <sys/mman.h>
 
 static uint32_t
 ask_for (struct storekit *k, const char *name, uint32_t limit, uint32_t want, uint32_t floor,
@@ -240,12 +239,7 @@ hold_some (int i, void *user)
 
 START_TEST (processes_together_never_hold_more_than_there_are)
 {
-  uint32_t *have = mmap (NULL, HOLDERS * sizeof *have, PROT_READ | PROT_WRITE,
-                         MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-  ck_assert (have != MAP_FAILED);
-  storekit_processes (HOLDERS, hold_some, have);
-  ck_assert_int_eq (munmap (have, HOLDERS * sizeof *have), 0);
+  storekit_processes (HOLDERS, hold_some, storekit_shared (HOLDERS * sizeof (uint32_t)));
 }
 END_TEST
 

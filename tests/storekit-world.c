@@ -69,6 +69,15 @@ storekit_gate (void)
   ck_assert (rc == 0 || rc == PTHREAD_BARRIER_SERIAL_THREAD);
 }
 
+void *
+storekit_shared (size_t size)
+{
+  void *p = mmap (NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+  ck_assert (p != MAP_FAILED);
+  return p;
+}
+
 void
 storekit_processes (int n, void (*body) (int i, void *user), void *user)
 {
@@ -76,8 +85,7 @@ storekit_processes (int n, void (*body) (int i, void *user), void *user)
   pid_t pids[64];
 
   ck_assert (n > 0 && (size_t) n <= STOREKIT_LEN (pids));
-  gate = mmap (NULL, sizeof *gate, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  ck_assert (gate != MAP_FAILED);
+  gate = storekit_shared (sizeof *gate);
   ck_assert_int_eq (pthread_barrierattr_init (&shared), 0);
   ck_assert_int_eq (pthread_barrierattr_setpshared (&shared, PTHREAD_PROCESS_SHARED), 0);
   ck_assert_int_eq (pthread_barrier_init (gate, &shared, (unsigned) n), 0);

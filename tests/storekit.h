@@ -134,6 +134,9 @@ int64_t storekit_ticks (void);
 void storekit_processes (int n, void (*body) (int i, void *user), void *user);
 void storekit_gate (void);
 
+/* Memory, zeroed, that the processes share. */
+void *storekit_shared (size_t size);
+
 /* The descriptors that are open; those that would outlive an exec. */
 int storekit_descriptors (int *ret_inherited);
 

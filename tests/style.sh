@@ -70,6 +70,10 @@ while IFS= read -r f; do
       text "$f" > "$tmp/text"
       forbid "$f" '#.*include.*(<(json-c|curl|sodium|ini)|keywheel\.h|"(\.\./\.\./|core/))' \
         "a provider needs keywheel/provider.h and the C library" < "$tmp/text" ;;
+    stores/*)
+      text "$f" > "$tmp/text"
+      forbid "$f" '#.*include.*(<(json-c|curl|sodium|ini)|keywheel\.h|"(\.\./\.\./|core/))' \
+        "a store needs keywheel/store.h, its library and the C library" < "$tmp/text" ;;
     cli/*)
       text "$f" > "$tmp/text"
       forbid "$f" '#.*include.*"(\.\./|core/)' "the CLI stands on the public API alone" \

@@ -164,6 +164,10 @@ suite (void)
   Suite *s = suite_create ("store_sqlite");
 
   storekit_add (s, &backing);
+  sqlite_add_place (s);
+  sqlite_add_damage (s);
+  sqlite_add_crowd (s);
+  sqlite_add_trouble (s);
   return s;
 }
 

@@ -1,5 +1,5 @@
-/* The database: opening it, its schema, what its errors mean to us, and what
- * wakes other processes.
+/* The database: opening it, what its errors mean to us, and what wakes other
+ * processes.
  *
  * A commit in WAL mode becomes visible by a write to shared memory, of which
  * inotify knows nothing; the writes to the -wal come before.  So who has
@@ -18,70 +18,6 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-
-/* "KWst", in the file's header: file(1) and sqlite3 show it. */
-#define APPLICATION_ID 0x4b577374
-#define FORMAT 1
-#define STRING_(x) #x
-#define STRING(x) STRING_ (x)
-
-/* rev is that of the last write that changed the row; the newest is in meta. */
-static const char schema[] =
-  "CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
-  "INSERT INTO meta VALUES ('rev', 0), ('swept_ms', 0);"
-  "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL, major INTEGER NOT NULL,"
-  " minor INTEGER NOT NULL, expires_ms INTEGER NOT NULL, rev INTEGER NOT NULL) WITHOUT ROWID;"
-  "CREATE INDEX facts_rev ON facts (rev);"
-  "CREATE TABLE counts (name TEXT PRIMARY KEY, total INTEGER NOT NULL,"
-  " touched_ms INTEGER NOT NULL, rev INTEGER NOT NULL) WITHOUT ROWID;"
-  "CREATE INDEX counts_rev ON counts (rev);"
-  "CREATE TABLE leases (name TEXT NOT NULL, holder TEXT NOT NULL, granted INTEGER NOT NULL,"
-  " want INTEGER NOT NULL, expires_ms INTEGER NOT NULL, PRIMARY KEY (name, holder))"
-  " WITHOUT ROWID;"
-  "CREATE TABLE numbers (holder TEXT PRIMARY KEY, number INTEGER NOT NULL,"
-  " touched_ms INTEGER NOT NULL) WITHOUT ROWID;"
-  "PRAGMA application_id = " STRING (APPLICATION_ID) ";"
-  "PRAGMA user_version = " STRING (FORMAT) ";";
-
-static const char *const statements[KWI_N_SQL] = {
-  [KWI_BEGIN] = "BEGIN",
-  [KWI_BEGIN_WRITE] = "BEGIN IMMEDIATE",
-  [KWI_COMMIT] = "COMMIT",
-  [KWI_ROLLBACK] = "ROLLBACK",
-  [KWI_VERSION] = "PRAGMA data_version",
-  [KWI_GET_META] = "SELECT value FROM meta WHERE name = ?1",
-  [KWI_SET_META] = "INSERT OR REPLACE INTO meta VALUES (?1, ?2)",
-  [KWI_GET_NUMBER] = "SELECT number FROM numbers WHERE holder = ?1",
-  [KWI_SET_NUMBER] = "INSERT OR REPLACE INTO numbers VALUES (?1, ?2, ?3)",
-  /* An expired one counts as not there, whether it has been deleted or not. */
-  [KWI_PUT_FACT] =
-    "INSERT INTO facts VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (name) DO UPDATE SET"
-    " value = excluded.value, major = excluded.major, minor = excluded.minor,"
-    " expires_ms = excluded.expires_ms, rev = excluded.rev"
-    " WHERE facts.expires_ms <= ?7 OR"
-    " (excluded.major, excluded.minor, excluded.value, excluded.expires_ms)"
-    " > (facts.major, facts.minor, facts.value, facts.expires_ms)",
-  /* A sum that does not fit would become a floating-point number. */
-  [KWI_ADD_COUNT] =
-    "INSERT INTO counts VALUES (?1, ?2, ?3, ?4) ON CONFLICT (name) DO UPDATE SET"
-    " total = iif (counts.total > 9223372036854775807 - excluded.total,"
-    " 9223372036854775807, counts.total + excluded.total),"
-    " touched_ms = excluded.touched_ms, rev = excluded.rev",
-  [KWI_READ_FACTS] =
-    "SELECT name, value, major, minor, expires_ms FROM facts"
-    " WHERE rev > ?1 AND expires_ms > ?2",
-  [KWI_READ_COUNTS] = "SELECT name, total FROM counts WHERE rev > ?1",
-  [KWI_READ_LEASES] =
-    "SELECT granted, want FROM leases WHERE name = ?1 AND holder <> ?2 AND expires_ms > ?3",
-  [KWI_PUT_LEASE] = "INSERT OR REPLACE INTO leases VALUES (?1, ?2, ?3, ?4, ?5)",
-  [KWI_DROP_LEASE] = "DELETE FROM leases WHERE name = ?1 AND holder = ?2",
-  [KWI_DROP_LEASES] = "DELETE FROM leases WHERE holder = ?1",
-  [KWI_DROP_NUMBER] = "DELETE FROM numbers WHERE holder = ?1",
-  [KWI_SWEEP_FACTS] = "DELETE FROM facts WHERE expires_ms <= ?1",
-  [KWI_SWEEP_COUNTS] = "DELETE FROM counts WHERE touched_ms < ?1",
-  [KWI_SWEEP_LEASES] = "DELETE FROM leases WHERE expires_ms <= ?1",
-  [KWI_SWEEP_NUMBERS] = "DELETE FROM numbers WHERE touched_ms < ?1",
-};
 
 /* ---- The deadline of a call ------------------------------------------------------- */
 
@@ -191,7 +127,7 @@ kwi_base_moved (const struct kw_store_handle *h)
   return !kwi_same_file (&now, &h->file);
 }
 
-/* ---- Opening ---------------------------------------------------------------------------------- */
+/* ---- Opening ----------------------------------------------------------------------------- */
 
 void
 kwi_base_abandon (struct kw_store_handle *h)
@@ -293,8 +229,8 @@ connect_somehow (struct kw_store_handle *h, struct header *ret)
 
   if (rc == SQLITE_OK)
     rc = read_header (h, ret);
-  if ((rc & 0xff) == SQLITE_CANTOPEN && access (h->real, R_OK) == 0
-      && access (h->real, W_OK) == -1) {
+  if (((rc & 0xff) == SQLITE_CANTOPEN || (rc & 0xff) == SQLITE_READONLY)
+      && access (h->real, R_OK) == 0 && access (h->real, W_OK) == -1) {
     char *wal = kwi_joined (h->real, "-wal", "");
 
     if (wal != NULL && access (wal, F_OK) == -1) {
@@ -314,12 +250,12 @@ static int
 check_header (const struct kw_store_handle *h, const struct header *is,
               struct kw_store_error *why)
 {
-  if (is->application == APPLICATION_ID && is->format > FORMAT) {
+  if (is->application == KWI_APPLICATION_ID && is->format > KWI_FORMAT) {
     kwi_say (why, "%s was made by a newer keywheel (format %lld, this one knows %d); "
-             "it is left alone", h->real, (long long) is->format, FORMAT);
+             "it is left alone", h->real, (long long) is->format, KWI_FORMAT);
     return KW_STORE_AWAY;
   }
-  if (is->application == APPLICATION_ID && is->format == FORMAT)
+  if (is->application == KWI_APPLICATION_ID && is->format == KWI_FORMAT)
     return KW_STORE_OK;
   if (is->application == 0 && is->format == 0 && is->tables == 0)
     return KW_STORE_OK;
@@ -366,7 +302,7 @@ make_schema (struct kw_store_handle *h)
   int rc = execute (h, "BEGIN IMMEDIATE");
 
   if (rc == SQLITE_OK)
-    rc = execute (h, schema);
+    rc = execute (h, kwi_schema);
   if (rc == SQLITE_OK)
     rc = execute (h, "COMMIT");
   return rc;
@@ -376,7 +312,7 @@ static int
 prepare (struct kw_store_handle *h, struct kw_store_error *why)
 {
   for (int i = 0; i < KWI_N_SQL; i++) {
-    int rc = sqlite3_prepare_v3 (h->db, statements[i], -1, SQLITE_PREPARE_PERSISTENT,
+    int rc = sqlite3_prepare_v3 (h->db, kwi_statements[i], -1, SQLITE_PREPARE_PERSISTENT,
                                  &h->sql[i], NULL);
 
     if (rc == SQLITE_ERROR) {
@@ -474,12 +410,14 @@ kwi_base_open (struct kw_store_handle *h, struct kw_store_error *why)
     if (rc == KWI_DAMAGED)
       kwi_base_spoil (h, why);
     else if (rc != KW_STORE_OK)
-      kwi_base_abandon (h);
+      kwi_base_close (h);
   } while (rc == KWI_DAMAGED && --tries > 0);
   if (lock != -1)
     (void) close (lock);
-  if (rc == KW_STORE_OK && before.known && !kwi_same_file (&before, &h->file))
-    h->renewed = 1;
+  if (rc == KW_STORE_OK)
+    h->renewed |= before.known && !kwi_same_file (&before, &h->file);
+  else
+    h->file = before;
   if (rc == KWI_DAMAGED)
     kwi_say (why, "%s is %s, and so was the new one made in its place", h->real, h->reason.text);
   if (rc == KWI_GONE)

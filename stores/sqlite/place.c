@@ -327,6 +327,7 @@ static int
 check_files (struct kw_store_handle *h, struct kw_store_error *why)
 {
   struct stat st;
+  mode_t mode;
   int rc;
 
   if (lstat (h->real, &st) == -1) {
@@ -336,13 +337,18 @@ check_files (struct kw_store_handle *h, struct kw_store_error *why)
   rc = check_owner (h->real, &st, why);
   if (rc == KW_STORE_OK)
     warn_of_others (h, &st);
+  mode = st.st_mode & 0777;
   for (size_t i = 0; rc == KW_STORE_OK && i < 2; i++) {
     char *name = companion (h, i);
 
     if (name == NULL)
       return no_memory (why, KW_STORE_AWAY);
-    if (lstat (name, &st) == 0)
+    if (lstat (name, &st) == 0) {
       rc = check_owner (name, &st, why);
+      /* Made when the database was read-only, as they stay then. */
+      if (rc == KW_STORE_OK && (st.st_mode & 0777) != mode)
+        (void) chmod (name, mode);
+    }
     free (name);
   }
   return rc;

@@ -2,6 +2,7 @@
  *
  * place.c  where the file is, whose it is, making it, setting it aside
  * base.c   the database in it: opening, schema, errors, what wakes others
+ * schema.c its tables and statements
  * rows.c   facts, counters and leases in its tables
  * sqlite.c the store's functions, and what they do about a file that is
  *          damaged, replaced or away
@@ -32,6 +33,12 @@ enum kwi_sql {
   KWI_N_SQL
 };
 
+/* "KWst", in the file's header: file(1) and sqlite3 show it. */
+#define KWI_APPLICATION_ID 0x4b577374
+#define KWI_FORMAT 1
+extern const char kwi_schema[];
+extern const char *const kwi_statements[KWI_N_SQL];
+
 enum kwi_access { KWI_READ_WRITE = 0, KWI_READ_ONLY, KWI_IMMUTABLE };
 
 struct kwi_file {
@@ -51,7 +58,7 @@ struct kw_store_handle {
   int64_t deadline_ms;          /* of the running call; monotonic         */
   int warned;                   /* of what others may do to the file      */
 
-  struct kwi_file file;         /* what was last open                     */
+  struct kwi_file file;         /* what is open, or was last              */
   struct kwi_file damaged;      /* what is to be set aside                */
   struct kw_store_error reason; /* why                                    */
   int renewed;                  /* another file than before: the host is to
