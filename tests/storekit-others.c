@@ -38,6 +38,7 @@ START_TEST (an_expired_fact_is_no_greater_than_any)
   storekit_put_until (a, "f", 9, "old", storekit_now () + 1000);
   storekit_pass (1000);
   storekit_put (a, "f", 1, 0, "new");
+  storekit_put_until (a, "f", 9, "late", storekit_now ());
   b = storekit_open (NULL);
   storekit_read (b);
   storekit_expect (b, "f", 1, 0, "new");

@@ -297,15 +297,48 @@ START_TEST (a_counter_stops_at_the_greatest_number)
 }
 END_TEST
 
+/* Else all who read it would take the file for damaged, and set it aside. */
+START_TEST (what_breaks_the_interface_is_not_kept)
+{
+  static char name[1002], value[4002];
+  struct storekit *k = storekit_open (NULL);
+  struct kw_store_fact facts[] = {
+    { name, "v", 1, 0, STOREKIT_NEVER }, { "long", value, 1, 0, STOREKIT_NEVER },
+    { "caf\xc3\xa9", "v", 1, 0, STOREKIT_NEVER }, { "two\nlines", "v", 1, 0, STOREKIT_NEVER },
+    { "good", "v", 1, 0, STOREKIT_NEVER },
+  };
+  struct kw_store_count counts[] = { { "\x7f", 1 }, { "good", 1 }, { "good", -1 }, { "good", 0 } };
+
+  memset (name, 'n', sizeof name - 1);
+  memset (value, 'v', sizeof value - 1);
+  ck_assert_int_eq (storekit_sync (k, facts, 5, counts, 4), 0);
+  storekit_expect_text (k->log, "<0> ");
+  storekit_expect_text (k->log, "is not as keywheel/store.h says");
+  storekit_close (k);
+  k = storekit_open (NULL);
+  storekit_read (k);
+  ck_assert_uint_eq (k->n_facts, 1);
+  storekit_expect (k, "good", 1, 0, "v");
+  ck_assert_uint_eq (k->n_counts, 1);
+  ck_assert_int_eq (storekit_total (k, "good"), 1);
+  ck_assert_str_eq (k->log, "");
+  storekit_close (k);
+}
+END_TEST
+
 START_TEST (facts_that_are_known_wake_nobody)
 {
   struct storekit *a = storekit_open (NULL), *b = storekit_open (NULL);
 
+  int64_t rev;
+
   storekit_put (a, "f", 2, 0, "v");
   storekit_settle (b);
+  rev = sqlite_ask (sqlite_file, "SELECT value FROM meta WHERE name = 'rev'");
   storekit_put (a, "f", 2, 0, "v");
   storekit_put (a, "f", 1, 0, "v");
   ck_assert_int_eq (storekit_stirs (b, 0), 0);
+  ck_assert_int_eq (sqlite_ask (sqlite_file, "SELECT value FROM meta WHERE name = 'rev'"), rev);
   storekit_put (a, "f", 3, 0, "v");
   ck_assert_int_eq (storekit_stirs (b, 0), 1);
   storekit_close (a);
@@ -352,6 +385,7 @@ sqlite_add_place (Suite *suite)
   tcase_add_test (t, what_has_expired_is_deleted_now_and_then);
   tcase_add_test (t, closing_leaves_no_row_of_this_holder);
   tcase_add_test (t, a_counter_stops_at_the_greatest_number);
+  tcase_add_test (t, what_breaks_the_interface_is_not_kept);
   tcase_add_test (t, facts_that_are_known_wake_nobody);
   tcase_add_test (t, the_wal_does_not_grow_without_bound);
 }

@@ -78,6 +78,34 @@ finish (struct kw_store_handle *h, int rc, struct kw_store_error *why)
   return rc;
 }
 
+/* ---- What the interface allows ----------------------------------------------------------- */
+
+static int
+is_name (const char *name)
+{
+  if (name == NULL || strlen (name) > 1000)
+    return 0;
+  for (; *name != '\0'; name++)
+    if (*name < ' ' || *name > '~')
+      return 0;
+  return 1;
+}
+
+static int
+is_value (const char *value)
+{
+  return value != NULL && strlen (value) <= 4000;
+}
+
+/* In the file it would be taken for damage by all who read it. */
+static int
+refuse (const struct kw_store_handle *h)
+{
+  kwi_log (h, KW_STORE_LOG_ERROR, "sqlite: a name, a value or a number is not as keywheel/store.h "
+           "says, and is not kept");
+  return SQLITE_OK;
+}
+
 /* ---- Keeping ------------------------------------------------------------------------- */
 
 static int
@@ -85,6 +113,8 @@ put_fact (struct kw_store_handle *h, const struct kw_store_fact *f, int64_t rev,
 {
   sqlite3_stmt *s = h->sql[KWI_PUT_FACT];
 
+  if (!is_name (f->name) || !is_value (f->value))
+    return refuse (h);
   if (f->expires_ms <= now)
     return SQLITE_OK;
   bind_text (s, 1, f->name);
@@ -102,8 +132,8 @@ add_count (struct kw_store_handle *h, const struct kw_store_count *c, int64_t re
 {
   sqlite3_stmt *s = h->sql[KWI_ADD_COUNT];
 
-  if (c->add <= 0)
-    return SQLITE_OK;
+  if (!is_name (c->name) || c->add <= 0)
+    return refuse (h);
   bind_text (s, 1, c->name);
   bind (s, 2, c->add);
   bind (s, 3, now);
@@ -185,26 +215,13 @@ kwi_rows_keep (struct kw_store_handle *h, const struct kw_store_batch *b,
 /* ---- Telling --------------------------------------------------------------------------- */
 
 /* Whoever made the row, the host is to get what its header promises. */
-static int
-is_text (sqlite3_stmt *s, int i, int most)
+static const char *
+text_of (sqlite3_stmt *s, int i)
 {
-  return sqlite3_column_type (s, i) == SQLITE_TEXT && sqlite3_column_text (s, i) != NULL
-         && sqlite3_column_bytes (s, i) <= most
-         && strlen ((const char *) sqlite3_column_text (s, i))
-            == (size_t) sqlite3_column_bytes (s, i);
-}
+  const char *text = sqlite3_column_type (s, i) == SQLITE_TEXT
+                     ? (const char *) sqlite3_column_text (s, i) : NULL;
 
-static int
-is_name (sqlite3_stmt *s)
-{
-  const unsigned char *p;
-
-  if (!is_text (s, 0, 1000))
-    return 0;
-  for (p = sqlite3_column_text (s, 0); *p != '\0'; p++)
-    if (*p < ' ' || *p > '~')
-      return 0;
-  return 1;
+  return text != NULL && strlen (text) == (size_t) sqlite3_column_bytes (s, i) ? text : NULL;
 }
 
 static int
@@ -212,13 +229,13 @@ tell_fact (sqlite3_stmt *s, const struct kw_store_sink *sink)
 {
   struct kw_store_fact f;
 
-  if (!is_name (s) || !is_text (s, 1, 4000))
+  f.name = text_of (s, 0);
+  f.value = text_of (s, 1);
+  if (!is_name (f.name) || !is_value (f.value))
     return 0;
   for (int i = 2; i < 5; i++)
     if (sqlite3_column_type (s, i) != SQLITE_INTEGER)
       return 0;
-  f.name = (const char *) sqlite3_column_text (s, 0);
-  f.value = (const char *) sqlite3_column_text (s, 1);
   f.major = sqlite3_column_int64 (s, 2);
   f.minor = sqlite3_column_int64 (s, 3);
   f.expires_ms = sqlite3_column_int64 (s, 4);
@@ -229,10 +246,11 @@ tell_fact (sqlite3_stmt *s, const struct kw_store_sink *sink)
 static int
 tell_count (sqlite3_stmt *s, const struct kw_store_sink *sink)
 {
-  if (!is_name (s) || sqlite3_column_type (s, 1) != SQLITE_INTEGER)
+  const char *name = text_of (s, 0);
+
+  if (!is_name (name) || sqlite3_column_type (s, 1) != SQLITE_INTEGER)
     return 0;
-  sink->count (sink->user, (const char *) sqlite3_column_text (s, 0),
-               sqlite3_column_int64 (s, 1));
+  sink->count (sink->user, name, sqlite3_column_int64 (s, 1));
   return 1;
 }
 
