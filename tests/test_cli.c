@@ -285,7 +285,7 @@ START_TEST (what_status_does_not_know_is_null)
     .provider = "groq", .plugin = "groq", .base_url = "", .model = "m",
     .total_keys = 1, .exhausted_keys = 1, .keys = &key
   };
-  struct json_object *status = cli_status_json (&info, "/a/state.db");
+  struct json_object *status = cli_status_json (&info, "memory");
 
   ck_assert_str_eq (
     json_object_to_json_string_ext (status, JSON_C_TO_STRING_PLAIN),
@@ -296,7 +296,7 @@ START_TEST (what_status_does_not_know_is_null)
     "\"until\":\"2026-01-02T14:03:11Z\",\"in_seconds\":432.5},"
     "{\"model\":null,\"dimension\":null,\"limit\":null,\"until\":null,"
     "\"in_seconds\":null}],\"requests\":17,\"tokens\":9120}],"
-    "\"state\":\"/a/state.db\"}");
+    "\"state\":\"memory\"}");
   json_object_put (status);
 }
 END_TEST
