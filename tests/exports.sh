@@ -1,6 +1,6 @@
 #!/bin/sh
 # libkeywheel exports what keywheel.h declares, under the version that its map
-# gives it, and nothing else; a provider exports its entry and nothing else.
+# gives it, and nothing else; a provider or a store exports its entry alone.
 set -eu
 src=${KW_SRCDIR:-.}
 build=${KW_BUILDDIR:-.}
@@ -46,14 +46,23 @@ if grep -v '@@KEYWHEEL_[0-9.]*$' "$tmp/versioned"; then
   fail=1
 fi
 
-for plugin in "$build"/plugins/.libs/*.so; do
-  nm -D --defined-only "$plugin" | awk '{ print $NF }' > "$tmp/plugin"
-  if [ "$(cat "$tmp/plugin")" != keywheel_provider_entry ]; then
-    echo "$plugin exports more or less than keywheel_provider_entry:"
-    cat "$tmp/plugin"
-    fail=1
-  fi
-done
+# only SYMBOL FILE...: each exports this one alone.
+only ()
+{
+  symbol=$1
+  shift
+  for module; do
+    test -e "$module" || continue       # none is built
+    nm -D --defined-only "$module" | awk '{ print $NF }' > "$tmp/module"
+    if [ "$(cat "$tmp/module")" != "$symbol" ]; then
+      echo "$module exports more or less than $symbol:"
+      cat "$tmp/module"
+      fail=1
+    fi
+  done
+}
+only keywheel_provider_entry "$build"/plugins/.libs/*.so
+only keywheel_store_entry "$build"/stores/.libs/*.so
 
 [ "$fail" -eq 0 ] && echo "$(wc -l < "$tmp/exported") functions, all in their place"
 exit "$fail"

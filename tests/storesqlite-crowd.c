@@ -52,7 +52,7 @@ END_TEST
 
 /* ---- kill -9 ------------------------------------------------------------------------- */
 
-enum { WRITERS = 3, ROUNDS = 50 };
+enum { WRITERS = 3, ROUNDS = 50 };       /* rounds: divided by KW_TEST_SCALE */
 
 /* How far each writer is, in memory that they share with the test. */
 struct progress {
@@ -119,9 +119,12 @@ expect_all_kept (const struct progress *all)
 START_TEST (killed_writers_neither_damage_the_file_nor_lose_what_was_kept)
 {
   struct progress *all = storekit_shared (WRITERS * sizeof *all);
+  const char *scale = getenv ("KW_TEST_SCALE");
+  long n = scale != NULL ? strtol (scale, NULL, 10) : 1;
+  long rounds = n > 1 ? ROUNDS / n + 1 : ROUNDS;
   uint64_t state = 1;
 
-  for (int round = 0; round < ROUNDS; round++) {
+  for (int round = 0; round < rounds; round++) {
     int64_t enough = kept (all) + 1 + storekit_random (&state, 60);
     int64_t deadline = storekit_ticks () + 20000;
     pid_t pids[WRITERS];
