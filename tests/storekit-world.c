@@ -48,6 +48,8 @@ void
 storekit_pass (int64_t ms)
 {
   passed_ms += ms;
+  if (storekit_backing->pass != NULL)
+    storekit_backing->pass (ms);
 }
 
 uint32_t

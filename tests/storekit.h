@@ -27,6 +27,9 @@ struct storekit_backing {
   /* 1: nobody gets at it (locked, its server stopped); 0: everybody again.
    * What it keeps stays. */
   void (*away) (int on);
+  /* NULL, or: the store has a clock of its own, which is to be storekit_now's
+   * again, ms later than it was. */
+  void (*pass) (int64_t ms);
 };
 
 /* The battery, as test cases of suite. */

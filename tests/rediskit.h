@@ -1,0 +1,77 @@
+/* rediskit - a Redis or Valkey server of the test's own, and a side door to it.
+ *
+ * Each is started with an empty database and keeps nothing on disk.  Its clock
+ * is storekit's, and stands still with it, unless how says otherwise.  Tests use
+ * storekit for what goes through the module. */
+#ifndef REDISKIT_H
+#define REDISKIT_H
+
+#include <sys/types.h>
+
+#include "storekit.h"
+
+/* The program, or NULL: none is installed. */
+const char *rediskit_program (void);
+
+/* What main returns when the suite cannot run here: 77, or 1 with KW_NO_SKIP in
+ * the environment. */
+int rediskit_skip (const char *why);
+
+#define REDISKIT_MAIN(make_suite)                                       \
+  static int run_suite (void);                                          \
+  int                                                                   \
+  main (void)                                                           \
+  {                                                                     \
+    return rediskit_program () != NULL ? run_suite ()                   \
+      : rediskit_skip ("neither redis-server nor valkey-server is installed"); \
+  }                                                                     \
+  static int                                                            \
+  run_suite (void)                                                      \
+  {                                                                     \
+    SRunner *sr = srunner_create (make_suite ());                       \
+    srunner_run_all (sr, CK_NORMAL);                                    \
+    int failed = srunner_ntests_failed (sr);                            \
+    srunner_free (sr);                                                  \
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;                   \
+  }
+
+struct rediskit_how {
+  const char *bind;             /* an address for TCP; NULL: none         */
+  int tls;                      /* TCP is TLS: certificates in the folder */
+  int real_clock;
+  const char *const *options;   /* more of them, NULL at the end          */
+};
+
+/* The running test's folder, made by the first of these; rediskit_clear removes
+ * it with all that is in it. */
+const char *rediskit_folder (void);
+/* FOLDER/NAME, good until the next call but seven. */
+const char *rediskit_path (const char *name);
+void rediskit_write (const char *name, const char *text);
+void rediskit_clear (void);
+
+/* The server; one at a time but for rediskit_start_another.  NULL: the defaults. */
+void rediskit_start (const struct rediskit_how *);
+void rediskit_stop (void);
+/* Stops and starts it where it was. */
+void rediskit_restart (void);
+/* It no longer does anything, though connections are taken; and goes on. */
+void rediskit_freeze (int on);
+int rediskit_port (void);
+const char *rediskit_socket (void);
+/* "redis+unix:///FOLDER/SOCKET", or with TCP "redis://ADDRESS:PORT". */
+const char *rediskit_spec (void);
+
+/* A command by the side door, words separated by blanks, %s and %d filled in;
+ * what came back as a text, "" for nil, arrays joined by blanks. */
+const char *rediskit_ask (const char *fmt, ...) __attribute__ ((format (printf, 1, 2)));
+/* Sends it a word each, whatever is in them. */
+const char *rediskit_ask_words (int n, const char *const words[]);
+
+/* For storekit_add. */
+extern const struct storekit_backing rediskit_backing;
+/* For tcase_add_checked_fixture: a server by default, and storekit_spec. */
+void rediskit_begin (void);
+void rediskit_end (void);
+
+#endif
