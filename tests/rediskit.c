@@ -326,7 +326,8 @@ rediskit_ask (const char *fmt, ...)
   ck_assert_int_lt (vsnprintf (line, sizeof line, fmt, ap), (int) sizeof line);
   va_end (ap);
   while ((words[n] = strsep (&rest, " ")) != NULL)
-    ck_assert_int_lt (++n, (int) STOREKIT_LEN (words));
+    if (words[n][0] != '\0')
+      ck_assert_int_lt (++n, (int) STOREKIT_LEN (words));
   return rediskit_ask_words (n, words);
 }
 

@@ -110,9 +110,12 @@ redis_bell_listen (struct redis_bell *b, struct redis_turn *turn)
   if (read (b->timer, &pauses, sizeof pauses) < 0 && errno != EAGAIN)
     return redis_away (turn, "the timer fails: %s", strerrordesc_np (errno));
   if (rc == 0 && redis_ticks () - redis_wire_heard (b->wire) >= b->pause_ms) {
-    rc = redis_wire_say (b->wire, turn, (const char *const[]) { "PING", NULL }, NULL);
+    /* Half the time is left for another connection. */
+    struct redis_turn half = *turn;
+    half.deadline -= redis_turn_left (turn) / 2;
+    rc = redis_wire_say (b->wire, &half, (const char *const[]) { "PING", NULL }, NULL);
     if (rc == 0)
-      rc = take (b, turn, 1);
+      rc = take (b, &half, 1);
   }
   return rc;
 }

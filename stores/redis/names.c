@@ -67,8 +67,8 @@ redis_names_find (struct redis_names **names, const struct redis_spec *spec,
   if (rc == 0)
     rc = wait_for (*names, turn);
   if (rc == EAI_INPROGRESS)
-    return redis_away (turn, "the resolver does not say in time where \"%s\" is: see to "
-                       "/etc/resolv.conf, or name the address", spec->host);
+    return redis_away (turn, "where the host \"%s\" is, the resolver does not say in time: see to "
+                       "/etc/resolv.conf, or name its address", spec->host);
   if (rc == 0) {
     *ret = (*names)->cb.ar_result;
     (*names)->cb.ar_result = NULL;

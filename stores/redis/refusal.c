@@ -15,6 +15,8 @@ static const struct { const char *error, *advice; } refusals[] = {
   { "ERR wrong number of arguments for 'auth'",
     "it is older than users (Redis 6): give the password alone, without a user" },
   { "NOPERM", "its ACL does not allow that; keywheel.ini(5) has the line for ACL SETUSER" },
+  { "ERR The user executing the script can't",
+    "its ACL does not allow that; keywheel.ini(5) has the line for ACL SETUSER" },
   { "READONLY", "it is a replica: name the primary" },
   { "MASTERDOWN", "it is a replica that has lost its primary" },
   { "LOADING", "it is reading its data in; wait" },

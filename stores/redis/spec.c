@@ -14,7 +14,7 @@
 #define FORMS \
   "redis://[USER[:PASSWORD]@]HOST[:PORT][/DB][?OPTION=VALUE&...], rediss://... for TLS, " \
   "or redis+unix:///PATH/TO/SOCKET[?OPTION=VALUE&...]"
-#define ESCAPED "(in a user or a password %, /, ?, : and @ are written %25, %2F, %3F, %3A, %40)"
+#define ESCAPED " (in a user or a password %, /, ?, : and @ are written %25, %2F, %3F, %3A, %40)"
 
 enum { PREFIX_MAX = 100, FIELD_MAX = 1000, DB_MAX = 65535 };
 
@@ -32,9 +32,12 @@ usage (struct reading *r, const char *fmt, ...)
   va_list ap;
 
   va_start (ap, fmt);
-  if (vsnprintf (r->why->text, sizeof r->why->text, fmt, ap) < 0)
-    r->why->text[0] = '\0';
+  int n = vsnprintf (r->why->text, sizeof r->why->text, fmt, ap);
   va_end (ap);
+  if (n < 0)
+    r->why->text[0] = '\0';
+  else if (r->discreet && (size_t) n < sizeof r->why->text)
+    snprintf (r->why->text + n, sizeof r->why->text - (size_t) n, "%s", ESCAPED);
   return KW_STORE_USAGE;
 }
 
@@ -124,9 +127,10 @@ static int
 read_db (struct reading *r, const char *s, size_t n)
 {
   if (!is_number (s, n, 0, DB_MAX))
-    return usage (r, "the database is a number from 0 to %d%s%.*s%s", DB_MAX,
-                  r->discreet ? "" : ", not \"", r->discreet ? 0 : (int) n, s,
-                  r->discreet ? " " ESCAPED : "\"");
+    return r->discreet
+      ? usage (r, "the database is a number from 0 to %d", DB_MAX)
+      : usage (r, "the database is a number from 0 to %d, not \"%.*s\"", DB_MAX,
+               n < 60 ? (int) n : 60, s);
   if (r->spec->db != NULL && (strlen (r->spec->db) != n || strncmp (r->spec->db, s, n) != 0))
     return usage (r, "the database is given twice, and not the same: once is enough");
   free (r->spec->db);
@@ -172,12 +176,12 @@ read_place (struct reading *r, const char *s, size_t n)
     port = colon != NULL ? colon + 1 : NULL;
     if (port != NULL && memchr (port, ':', (size_t) (end - port)) != NULL)
       return usage (r, "the host has several ':': an IPv6 address is written [2001:db8::1], "
-                       "and a user or a password ends in '@' " ESCAPED);
+                       "and behind a password there is an '@'");
   }
   if (len == 0)
     return usage (r, "no host is named; allowed is " FORMS);
   if (port != NULL && !is_number (port, (size_t) (end - port), 1, 65535))
-    return usage (r, "the port is a number from 1 to 65535 " ESCAPED);
+    return usage (r, "the port is a number from 1 to 65535");
   int rc = decode (r, "host", host, len, &r->spec->host);
   if (rc == 0)
     r->spec->port = keep (r, port != NULL ? strndup (port, (size_t) (end - port))
@@ -254,7 +258,7 @@ read_option (struct reading *r, const char *s, size_t n)
     return read_path (r, files[i].name, value, value_len, files[i].to);
   }
   return r->discreet
-    ? usage (r, "an option is unknown; there are " OPTIONS " " ESCAPED)
+    ? usage (r, "an option is unknown; there are " OPTIONS)
     : usage (r, "the option \"%.*s\" is unknown; there are " OPTIONS,
              len < 60 ? (int) len : 60, s);
 }

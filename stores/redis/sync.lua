@@ -70,11 +70,11 @@ if counters > 0 and tonumber(call('GET', KEYS[3]) or 0) >= tonumber(ARGV[8]) the
   counters = 0
 end
 
+if not epoch then new_epoch() end
 if #queue + counters > 0 then
-  if not epoch then new_epoch() end
-  ring(revision + #queue + counters)
-elseif not epoch then
-  new_epoch()
+  local newest = revision + #queue + counters
+  ring(newest)
+  call('ZADD', index, text(newest), '~')
 end
 
 local function indexed(key, at)
@@ -104,7 +104,6 @@ if counters > 0 then
     indexed(key, now + 400 * 86400000)
   end
 end
-if #queue + counters > 0 then call('ZADD', index, text(revision), '~') end
 
 if ARGV[8] ~= '' then
   for _, gone in ipairs(call('ZRANGEBYSCORE', ends, '-inf', text(now), 'LIMIT', 0, 100)) do
