@@ -182,13 +182,10 @@ greet (struct redis_link *l, const struct redis_spec *spec, struct redis_turn *t
 
   if (redis_tls_open (spec, l->fd, &l->tls, why, sizeof why) != 0)
     return redis_away (turn, "%s", why);
-  while (rc == 0 && (result = redis_tls_greet (l->tls)) != 1) {
-    if (result == REDIS_TLS_CLOSED || result == REDIS_TLS_BROKEN)
-      return redis_away (turn, "no TLS connection: %s (without TLS the state begins with "
-                         "redis://)", result == REDIS_TLS_CLOSED ? "the server has closed it"
-                                                                  : redis_tls_reason (l->tls));
+  while (rc == 0 && (result = redis_tls_greet (l->tls)) != 1)
     rc = tls_wants (l, turn, result);
-  }
+  if (rc != 0 && !redis_tls_answered (l->tls))
+    redis_away_hint (turn, " (without TLS the state begins with redis://)");
   return rc;
 }
 

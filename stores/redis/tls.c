@@ -22,6 +22,7 @@ struct redis_tls {
   SSL_CTX *ctx;
   BIO_METHOD *method;
   SSL *ssl;
+  unsigned char first;          /* byte of what the server has sent       */
   char reason[256];
 };
 
@@ -47,9 +48,12 @@ bio_write (BIO *bio, const char *buf, int len)
 static int
 bio_read (BIO *bio, char *buf, int size)
 {
-  const struct redis_tls *t = BIO_get_data (bio);
+  struct redis_tls *t = BIO_get_data (bio);
+  ssize_t n = recv (t->fd, buf, (size_t) size, 0);
 
-  return moved (bio, recv (t->fd, buf, (size_t) size, 0), BIO_FLAGS_READ);
+  if (n > 0 && t->first == 0)
+    t->first = (unsigned char) buf[0];
+  return moved (bio, n, BIO_FLAGS_READ);
 }
 
 static long
@@ -237,4 +241,10 @@ const char *
 redis_tls_reason (const struct redis_tls *t)
 {
   return t->reason;
+}
+
+int
+redis_tls_answered (const struct redis_tls *t)
+{
+  return t->first == 0x15 || t->first == 0x16;  /* an alert, a handshake */
 }

@@ -27,6 +27,8 @@ int redis_tls_greet (struct redis_tls *);
 int redis_tls_send (struct redis_tls *, const char *buf, size_t len);
 int redis_tls_receive (struct redis_tls *, char *buf, size_t size);
 
+/* Did anybody answer in TLS at all? */
+int redis_tls_answered (const struct redis_tls *);
 /* Of the last REDIS_TLS_BROKEN. */
 const char *redis_tls_reason (const struct redis_tls *);
 

@@ -40,3 +40,12 @@ redis_away (struct redis_turn *turn, const char *fmt, ...)
   va_end (ap);
   return KW_STORE_AWAY;
 }
+
+void
+redis_away_hint (struct redis_turn *turn, const char *hint)
+{
+  char *text = turn->why->text;
+  size_t n = strlen (text);
+
+  snprintf (text + n, sizeof turn->why->text - n, "%s", hint);
+}

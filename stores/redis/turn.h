@@ -21,5 +21,7 @@ int redis_turn_left (const struct redis_turn *);
 /* "WHERE: TEXT" into why; KW_STORE_AWAY. */
 int redis_away (struct redis_turn *, const char *fmt, ...)
   __attribute__ ((format (printf, 2, 3)));
+/* More of the same text. */
+void redis_away_hint (struct redis_turn *, const char *);
 
 #endif

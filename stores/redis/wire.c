@@ -12,7 +12,8 @@ struct redis_wire {
   struct redis_link *link;
   redisReader *reader;
   size_t taken;                 /* bytes since the last whole reply       */
-  int64_t heard;
+  int said;                     /* something has been                     */
+  int64_t heard;                /* 0: nothing yet                         */
 };
 
 int
@@ -26,6 +27,7 @@ redis_wire_say (struct redis_wire *wire, struct redis_turn *turn, const char *co
   if (command == NULL)
     return redis_away (turn, "there is no memory left for what is to be sent");
   int rc = redis_link_write (wire->link, turn, command, len);
+  wire->said = 1;
   redis_words_done (command, len);
   return rc;
 }
@@ -143,10 +145,14 @@ redis_wire_open (const struct redis_spec *spec, struct redis_names **names,
     rc = log_in (wire, turn, spec);
   if (rc == 0)
     rc = select_db (wire, turn, spec);
-  if (rc == 0)
+  if (rc == 0) {
     *ret = wire;
-  else
-    redis_wire_close (wire);
+    return 0;
+  }
+  if (wire != NULL && wire->said && wire->heard == 0 && !spec->tls && !spec->is_unix
+      && redis_turn_left (turn) > 0)
+    redis_away_hint (turn, " (if it speaks TLS there, the state begins with rediss://)");
+  redis_wire_close (wire);
   return rc;
 }
 
