@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <keywheel/keywheel.h>
 
@@ -84,7 +83,7 @@ main (int argc, char **argv)
   for (i = 0; n == 0 || i < n; i++) {
     failed += ask (c, n == 0);
     if (pace_us > 0)
-      (void) usleep ((useconds_t) pace_us);
+      (void) nanosleep (&(struct timespec) { 0, pace_us * 1000 }, NULL);
   }
   kw_client_close (c);
   (void) fclose (log_file);

@@ -164,7 +164,8 @@ read_place (struct reading *r, const char *s, size_t n)
   if (n > 0 && *s == '[') {
     const char *bracket = memchr (s, ']', n);
     if (bracket == NULL)
-      return usage (r, "the host has a '[' without a ']': an IPv6 address is written [2001:db8::1]");
+      return usage (r, "the host has a '[' without a ']': an IPv6 address is "
+                  "written [2001:db8::1]");
     host = s + 1;
     len = (size_t) (bracket - host);
     if (bracket + 1 < end && bracket[1] != ':')
