@@ -195,11 +195,32 @@ kwi_call_tell_switch (struct kwi_call *c, size_t from, uint64_t seq)
                   kwi_call_key_name (c), words));
 }
 
+/* ", behind 3 calls that came before", or nothing. */
+static void
+behind_words (size_t ahead, char *buf, size_t size)
+{
+  if (ahead == 0
+      || snprintf (buf, size, ", behind %zu call%s that came before", ahead,
+                   ahead == 1 ? "" : "s") < 0)
+    buf[0] = '\0';
+}
+
+/* " (retry 1 of 5)"; nothing for a call that was not sent yet. */
+static void
+retry_words (const struct kwi_call *c, char *buf, size_t size)
+{
+  if (c->n_attempts == 0
+      || snprintf (buf, size, " (retry %d of %d)", (int) c->state.retries,
+                   (int) c->policy.max_retries) < 0)
+    buf[0] = '\0';
+}
+
 void
-kwi_call_tell_wait (struct kwi_call *c, int64_t wait_ms)
+kwi_call_tell_wait (struct kwi_call *c, int64_t wait_ms, size_t ahead)
 {
   struct kw_event e;
-  char m[384], words[128], wait[32];
+  char m[448], words[128], wait[32], behind[64], retry[48];
+  int n;
 
   if (nobody_listens (c))
     return;
@@ -209,11 +230,17 @@ kwi_call_tell_wait (struct kwi_call *c, int64_t wait_ms)
   e.reason = c->judgement.reason;
   e.http_status = c->answer.status;
   e.wait_ms = wait_ms;
-  tell (c, &e, m,
-        snprintf (m, sizeof m,
-                  "waiting %s, then key \"%s\" again: %s (retry %d of %d)",
-                  kwi_duration_text (wait_ms, wait, sizeof wait), kwi_call_key_name (c),
-                  words, (int) c->state.retries, (int) c->policy.max_retries));
+  behind_words (ahead, behind, sizeof behind);
+  retry_words (c, retry, sizeof retry);
+  if (ahead > 0)
+    n = snprintf (m, sizeof m, "waiting for key \"%s\"%s: %s%s",
+                  kwi_call_key_name (c), behind, words, retry);
+  else
+    n = snprintf (m, sizeof m, "waiting %s, then key \"%s\"%s: %s%s",
+                  kwi_duration_text (wait_ms, wait, sizeof wait),
+                  kwi_call_key_name (c), c->n_attempts > 0 ? " again" : "",
+                  words, retry);
+  tell (c, &e, m, n);
 }
 
 void
@@ -236,18 +263,20 @@ kwi_call_tell_turn (struct kwi_call *c, int64_t wait_ms, const char *by)
 }
 
 void
-kwi_call_tell_busy (struct kwi_call *c, int full)
+kwi_call_tell_busy (struct kwi_call *c, int full, size_t ahead)
 {
   struct kw_event e;
-  char m[128];
+  char m[192], behind[64];
 
   if (nobody_listens (c))
     return;
+  behind_words (ahead, behind, sizeof behind);
   e = new_event (c, KW_EVENT_WAIT, 2);
   tell (c, &e, m,
         full ? snprintf (m, sizeof m, "every key has as many requests as it may "
                                       "have (max_concurrency): waiting for one "
-                                      "to end")
+                                      "to end%s", behind)
              : snprintf (m, sizeof m, "every key is parked, and one is being tried "
-                                      "again: waiting for what that shows"));
+                                      "again: waiting for what that shows%s",
+                         behind));
 }

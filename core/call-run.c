@@ -138,7 +138,7 @@ on_post (struct kwi_post *p)
     kwi_call_step (c);
   }
   else if ((said & SAY_BEGIN) != 0
-           || ((said & SAY_WOKEN) != 0 && c->waiting && c->wake_only))
+           || ((said & SAY_WOKEN) != 0 && c->waiting && c->wakeable))
     kwi_call_step (c);
   else if ((said & SAY_RESUME) != 0)
     kwi_exchange_resume (&c->exchange);

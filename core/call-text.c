@@ -134,6 +134,36 @@ kwi_call_say_exhausted (struct kwi_call *c, const struct kwi_pick *p,
 }
 
 int
+kwi_call_say_many (struct kwi_call *c, int64_t ready_ms, int64_t now_ms)
+{
+  int n = c->provider->config->max_waiting;
+  char back[96] = "", wait[32], when[32];
+
+  if (ready_ms != KWI_NEVER) {
+    c->retry_at_ms = ready_ms > now_ms ? ready_ms : now_ms;
+    append (back, sizeof back, "; the first key comes back in %s (%s)",
+            kwi_duration_text (c->retry_at_ms - now_ms, wait, sizeof wait),
+            kwi_time_text (c->retry_at_ms, now_ms, when, sizeof when));
+  }
+  return kwi_fail (c->err, KW_ERR_RATE_LIMIT,
+                   "%d call%s waiting for %s already (max_waiting)%s", n,
+                   n == 1 ? " is" : "s are", provider_name (c), back);
+}
+
+int
+kwi_call_say_in_line (struct kwi_call *c)
+{
+  char deadline[32];
+
+  return kwi_fail (c->err, KW_ERR_RATE_LIMIT,
+                   "%s key \"%s\" is rate limited (%s), and the deadline of %s "
+                   "passed before it was this call's turn",
+                   provider_name (c), kwi_call_key_name (c), c->judgement.reason,
+                   kwi_duration_text (c->state.deadline_at - c->state.began_at,
+                                      deadline, sizeof deadline));
+}
+
+int
 kwi_call_say_probe (struct kwi_call *c, const struct kwi_effect *e,
                     int64_t now_ms)
 {

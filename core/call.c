@@ -16,15 +16,15 @@
  * limit's: in a second. */
 enum { PARK_DAY_MS = 3600 * 1000, PARK_SHORT_MS = 1000 };
 
-static int64_t
-mono_now (const struct kwi_call *c)
+int64_t
+kwi_call_mono (const struct kwi_call *c)
 {
   const struct kwi_clock *k = &c->provider->client->clock;
   return k->mono_ms (k->ctx);
 }
 
-static int64_t
-wall_now (const struct kwi_call *c)
+int64_t
+kwi_call_wall (const struct kwi_call *c)
 {
   const struct kwi_clock *k = &c->provider->client->clock;
   return k->wall_ms (k->ctx);
@@ -36,8 +36,8 @@ kwi_call_key_name (const struct kwi_call *c)
   return kwi_keyring_name (c->provider->ring, c->hold.key);
 }
 
-static enum kwi_step
-finish (struct kwi_call *c, int code)
+enum kwi_step
+kwi_call_finish (struct kwi_call *c, int code)
 {
   c->done = 1;
   c->code = code;
@@ -58,7 +58,7 @@ kwi_call_begin (struct kwi_call *c, int64_t deadline_ms)
   if (c->provider->config->exact || c->provider->config->pace
       || c->provider->config->strategy >= KWI_LEAST_USED)
     kwi_size_of_body (c->body, c->body_len, &c->size);
-  kwi_policy_begin (&c->policy, &c->state, deadline_ms, mono_now (c));
+  kwi_policy_begin (&c->policy, &c->state, deadline_ms, kwi_call_mono (c));
 }
 
 /* ---- Sending ------------------------------------------------------------ */
@@ -114,13 +114,13 @@ build (struct kwi_call *c)
          : kwi_instance_prepare (c->provider->instance, &k, &c->request, c->err);
 }
 
-static enum kwi_step
-give_up (struct kwi_call *c, int code)
+enum kwi_step
+kwi_call_give_up (struct kwi_call *c, int code)
 {
   struct kwi_decision d = { .code = code };
 
-  kwi_call_say_given_up (c, &d, wall_now (c));
-  return finish (c, code);
+  kwi_call_say_given_up (c, &d, kwi_call_wall (c));
+  return kwi_call_finish (c, code);
 }
 
 /* A retry whose key was parked meanwhile by another call moves on, which is a
@@ -146,7 +146,7 @@ send_on (struct kwi_call *c, struct kwi_pick *p)
     moved_on (c, p);
   if (c->switching && c->state.switches >= c->policy.max_switches) {
     kwi_keyring_leave (c->provider->ring, &p->hold, c->model, c->id, NULL);
-    return give_up (c, KW_ERR_SWITCHES);
+    return kwi_call_give_up (c, KW_ERR_SWITCHES);
   }
   why = p->probe ? KW_WHY_PROBE : c->retrying ? KW_WHY_RETRY
         : c->switching ? KW_WHY_SWITCH : KW_WHY_FIRST;
@@ -155,116 +155,28 @@ send_on (struct kwi_call *c, struct kwi_pick *p)
     kwi_policy_switched (&c->state);
     kwi_call_tell_switch (c, from, p->seq);
   }
-  c->switching = c->retrying = 0;
+  c->switching = c->retrying = c->in_line = c->refused = 0;
   code = build (c);
   if (code != 0)
-    return finish (c, code);
+    return kwi_call_finish (c, code);
   if (new_attempt (c, why) == NULL) {
     (void) kwi_fail (c->err, KW_ERR_MEMORY, "out of memory");
-    return finish (c, KW_ERR_MEMORY);
+    return kwi_call_finish (c, KW_ERR_MEMORY);
   }
   kwi_stream_reset (&c->sink);
   kwi_call_tell_attempt (c, p->seq, why);
   return KWI_STEP_SEND;
 }
 
-/* ---- Waiting ------------------------------------------------------------ */
+/* ---- Steps --------------------------------------------------------------- */
 
-static enum kwi_step
-begin_wait (struct kwi_call *c, int64_t ms, int wake_only)
+/* What a call would have waited for. */
+static int64_t
+first_ready (const struct kwi_pick *p, int64_t now_ms)
 {
-  c->wait_ms = ms;
-  c->wake_only = wake_only;
-  c->wait_pending = 0;
-  c->waiting = 1;
-  c->wait_began = mono_now (c);
-  if (!wake_only)               /* else the caller has told why */
-    kwi_call_tell_wait (c, ms);
-  return KWI_STEP_WAIT;
-}
-
-/* Books what was really waited: a cancel or a wake-up may have cut it. */
-static void
-end_wait (struct kwi_call *c)
-{
-  int64_t ms;
-
-  if (!c->waiting)
-    return;
-  ms = mono_now (c) - c->wait_began;
-  c->waiting = 0;
-  kwi_policy_waited (&c->state, ms);
-  if (c->n_attempts > 0)
-    c->attempts[c->n_attempts - 1].waited_ms += ms;
-}
-
-/* Turns to a key that another call found limited; from the last attempt's, if
- * there was one, that is a switch. */
-static void
-turn_to_limited (struct kwi_call *c, const struct kwi_pick *p)
-{
-  size_t from = c->hold.key;
-
-  c->hold = (struct kwi_hold) { .key = p->limited_key };
-  if (from != KWI_NO_KEY) {
-    kwi_policy_switched (&c->state);
-    kwi_call_tell_switch (c, from, p->seq);
-  }
-  c->judgement.outcome = KW_OUTCOME_RATE_LIMIT;
-  memset (c->judgement.reason, 0, sizeof c->judgement.reason);
-  memccpy (c->judgement.reason, p->by != NULL ? p->by : "found_before", '\0',
-           sizeof c->judgement.reason - 1);
-}
-
-/* Every key is parked, but one only by a short limit: worth a wait. */
-/* The buckets of the key say when they will have room: not a try that failed,
- * and so no retry. */
-static enum kwi_step
-wait_for_turn (struct kwi_call *c, const struct kwi_pick *p)
-{
-  c->turn = p->hold;
-  c->wait_ms = p->wait_ms;
-  c->wake_only = 0;
-  c->wait_pending = 0;
-  c->waiting = 1;
-  c->wait_began = mono_now (c);
-  kwi_call_tell_turn (c, p->wait_ms, p->by);
-  return KWI_STEP_WAIT;
-}
-
-static enum kwi_step
-wait_for_limited (struct kwi_call *c, const struct kwi_pick *p)
-{
-  int64_t now = wall_now (c);
-  struct kwi_decision d;
-
-  if (c->hold.key != p->limited_key) {
-    if (c->hold.key != KWI_NO_KEY
-        && c->state.switches >= c->policy.max_switches)
-      return give_up (c, KW_ERR_SWITCHES);
-    turn_to_limited (c, p);
-  }
-  c->switching = 0;
-  d = kwi_policy_parked (&c->policy, &c->state, p->limited_ready_ms - now,
-                         mono_now (c));
-  if (d.action == KWI_WAIT) {
-    c->retrying = c->n_attempts > 0;
-    return begin_wait (c, d.wait_ms, 0);
-  }
-  kwi_call_say_given_up (c, &d, now);
-  return finish (c, d.code);
-}
-
-/* Until the probe ends, the deadline does, or another key's time comes. */
-static enum kwi_step
-wait_for_probe (struct kwi_call *c, const struct kwi_pick *p)
-{
-  int64_t ms = kwi_policy_left (&c->state, mono_now (c));
-
-  if (p->ready_ms != KWI_NEVER && p->ready_ms - wall_now (c) < ms)
-    ms = p->ready_ms - wall_now (c);
-  kwi_call_tell_busy (c, p->full);
-  return begin_wait (c, ms > 0 ? ms : 1, 1);
+  if (p->wait_ms > 0)
+    return now_ms + p->wait_ms;
+  return p->limited_ready_ms < p->ready_ms ? p->limited_ready_ms : p->ready_ms;
 }
 
 enum kwi_step
@@ -276,15 +188,14 @@ kwi_call_next (struct kwi_call *c)
 
   if (c->done)
     return KWI_STEP_DONE;
-  end_wait (c);
-  if (c->wait_pending) {
-    c->retrying = 1;
-    return begin_wait (c, c->wait_ms, 0);
-  }
-  want.left_ms = kwi_policy_left (&c->state, mono_now (c));
+  kwi_call_end_wait (c);
+  if (c->wait_pending)
+    return kwi_call_back_off (c);
+  want.left_ms = kwi_policy_left (&c->state, kwi_call_mono (c));
   if (want.left_ms == 0)
-    return give_up (c, KW_ERR_DEADLINE);
-  now = wall_now (c);
+    return c->in_line ? kwi_call_finish (c, kwi_call_say_in_line (c))
+                      : kwi_call_give_up (c, KW_ERR_DEADLINE);
+  now = kwi_call_wall (c);
   if (c->only_key == KWI_NO_KEY)
     kwi_keyring_pick (c->provider->ring, c->model,
                       c->retrying ? c->hold.key : KWI_NO_KEY, c->id, &c->waiter,
@@ -293,13 +204,20 @@ kwi_call_next (struct kwi_call *c)
     p.seq = atomic_fetch_add (&c->provider->client->seq, KWI_SEQ_STEP) + 1;
   switch (p.picked) {
   case KWI_PICK_KEY:
-    return p.wait_ms > 0 ? wait_for_turn (c, &p) : send_on (c, &p);
+    return p.wait_ms > 0 ? kwi_call_wait_for_turn (c, &p) : send_on (c, &p);
   case KWI_PICK_BUSY:
-    return wait_for_probe (c, &p);
+    return kwi_call_wait_for_place (c, &p);
+  case KWI_PICK_LINE:
+    return kwi_call_wait_in_line (c, &p);
+  case KWI_PICK_MANY:
+    return kwi_call_finish (c, kwi_call_say_many (c, first_ready (&p, now), now));
+  case KWI_PICK_NOWHERE:
+    (void) kwi_fail (c->err, KW_ERR_MEMORY, "out of memory");
+    return kwi_call_finish (c, KW_ERR_MEMORY);
   default:
     if (p.limited_ready_ms != KWI_NEVER)
-      return wait_for_limited (c, &p);
-    return finish (c, kwi_call_say_exhausted (c, &p, now));
+      return kwi_call_wait_in_line (c, &p);
+    return kwi_call_finish (c, kwi_call_say_exhausted (c, &p, now));
   }
 }
 
@@ -349,7 +267,7 @@ record_and_report (struct kwi_call *c, struct kwi_effect *ret)
   memcpy (a->reason, j->reason, sizeof a->reason);
   kwi_keyring_report (c->provider->ring, &c->hold, c->model, c->id, &c->size, j,
                       parks (c), default_park_ms (c), c->answer.received_ms,
-                      wall_now (c), ret);
+                      kwi_call_wall (c), ret);
   kwi_call_tell_verdict (c, ret->seq);
   kwi_call_tell_effect (c, ret);
 }
@@ -373,8 +291,8 @@ ended_outside (struct kwi_call *c)
   c->judgement.input_tokens = c->judgement.output_tokens = -1;
   kwi_call_make_transient (&c->judgement, kw_error_name (d.code));
   record_and_report (c, &e);
-  kwi_call_say_given_up (c, &d, wall_now (c));
-  (void) finish (c, d.code);
+  kwi_call_say_given_up (c, &d, kwi_call_wall (c));
+  (void) kwi_call_finish (c, d.code);
   return 1;
 }
 
@@ -386,7 +304,7 @@ say_switches (struct kwi_call *c)
   struct kwi_decision d = { .code = KW_ERR_SWITCHES };
   struct kwi_want want = { .size = &c->size };
   struct kwi_pick p;
-  int64_t now = wall_now (c);
+  int64_t now = kwi_call_wall (c);
 
   /* As call 0, which takes nothing: only a look. */
   kwi_keyring_pick (c->provider->ring, c->model, KWI_NO_KEY, 0, NULL, &want, now,
@@ -407,20 +325,25 @@ react (struct kwi_call *c)
   struct kwi_decision d
     = kwi_policy_verdict (&c->policy, &c->state, c->judgement.outcome,
                           c->judgement.wait_ms, c->answer.timed_out,
-                          served ? 0 : mono_now (c),
+                          served ? 0 : kwi_call_mono (c),
                           served ? 0 : k->random (k->ctx));
 
+  if (c->judgement.outcome == KW_OUTCOME_RATE_LIMIT && !parks (c))
+    kwi_call_line_up (c, &d);
   switch (d.action) {
   case KWI_ACCEPT:
     if (c->sink.is_stream && kwi_stream_end (&c->sink) != 0)
-      (void) give_up (c, KW_ERR_CANCELLED);
+      (void) kwi_call_give_up (c, KW_ERR_CANCELLED);
     else
-      (void) finish (c, 0);
+      (void) kwi_call_finish (c, 0);
     return;
   case KWI_SWITCH:
     c->switching = 1;
+    c->refused = c->judgement.outcome == KW_OUTCOME_RATE_LIMIT;
     return;
   case KWI_WAIT:
+    if (c->judgement.outcome == KW_OUTCOME_RATE_LIMIT)
+      return;
     c->wait_pending = 1;
     c->wait_ms = d.wait_ms;
     return;
@@ -428,8 +351,8 @@ react (struct kwi_call *c)
     if (d.code == KW_ERR_SWITCHES)
       d.code = say_switches (c);
     else
-      kwi_call_say_given_up (c, &d, wall_now (c));
-    (void) finish (c, d.code);
+      kwi_call_say_given_up (c, &d, kwi_call_wall (c));
+    (void) kwi_call_finish (c, d.code);
   }
 }
 
@@ -445,9 +368,9 @@ kwi_call_answered (struct kwi_call *c)
     return;
   record_and_report (c, &e);
   if (c->judgement.outcome != KW_OUTCOME_OK && c->sink.started)
-    (void) give_up (c, KW_ERR_UNAVAILABLE);
+    (void) kwi_call_give_up (c, KW_ERR_UNAVAILABLE);
   else if (c->judgement.outcome != KW_OUTCOME_OK && c->only_key != KWI_NO_KEY)
-    (void) finish (c, kwi_call_say_probe (c, &e, wall_now (c)));
+    (void) kwi_call_finish (c, kwi_call_say_probe (c, &e, kwi_call_wall (c)));
   else
     react (c);
 }
@@ -457,8 +380,8 @@ kwi_call_cancel (struct kwi_call *c)
 {
   if (c->done)
     return;
-  end_wait (c);
-  (void) give_up (c, KW_ERR_CANCELLED);
+  kwi_call_end_wait (c);
+  (void) kwi_call_give_up (c, KW_ERR_CANCELLED);
 }
 
 void

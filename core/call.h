@@ -65,7 +65,12 @@ struct kwi_call {
   struct kwi_size size;         /* what the request will count as         */
   int switching;                /* the next pick is a switch              */
   int retrying;                 /* the next pick is a retry on key        */
-  int wake_only;                /* WAIT: ends when woken                  */
+  int wake_only;                /* WAIT: ends when woken, or at the deadline */
+  int wakeable;                 /* WAIT: may end when woken               */
+  int refused;                  /* by a short limit, since it last waited */
+  int in_line;                  /* of a short limit, since it was last sent */
+  int joined;                   /* that line, and nobody was told yet     */
+  size_t behind;                /* so many that came before               */
   int wait_pending;             /* the last answer is to be followed by one */
   int waiting;                  /* one is under way                       */
   int64_t wait_ms;
@@ -95,6 +100,25 @@ void kwi_call_cancel (struct kwi_call *);
 /* Frees what it owns; gives a probe back. */
 void kwi_call_clear (struct kwi_call *);
 
+/* ---- call.c, for call-wait.c ---------------------------------------------- */
+
+int64_t kwi_call_mono (const struct kwi_call *);
+int64_t kwi_call_wall (const struct kwi_call *);
+enum kwi_step kwi_call_finish (struct kwi_call *, int code);
+enum kwi_step kwi_call_give_up (struct kwi_call *, int code);
+
+/* ---- call-wait.c ----------------------------------------------------------- */
+
+/* Begins a wait, or ends the call. */
+enum kwi_step kwi_call_back_off (struct kwi_call *);
+enum kwi_step kwi_call_wait_for_turn (struct kwi_call *, const struct kwi_pick *);
+enum kwi_step kwi_call_wait_in_line (struct kwi_call *, const struct kwi_pick *);
+enum kwi_step kwi_call_wait_for_place (struct kwi_call *, const struct kwi_pick *);
+/* Books what was really waited: a cancel or a wake-up may have cut it. */
+void kwi_call_end_wait (struct kwi_call *);
+/* A short limit was met, and the policy has decided: others wait behind it. */
+void kwi_call_line_up (struct kwi_call *, const struct kwi_decision *);
+
 /* ---- call-run.c: on its lane --------------------------------------------- */
 
 /* Steps through it on this thread, turning its lane.  Returns call->code. */
@@ -123,6 +147,10 @@ void kwi_call_make_transient (struct kwi_judgement *, const char *reason);
 /* All keys are blocked; sets the code. */
 int kwi_call_say_exhausted (struct kwi_call *, const struct kwi_pick *,
                             int64_t now_ms);
+/* As many calls wait as may; ready_ms: for what, KWI_NEVER: not known. */
+int kwi_call_say_many (struct kwi_call *, int64_t ready_ms, int64_t now_ms);
+/* Its deadline passed before its turn came. */
+int kwi_call_say_in_line (struct kwi_call *);
 /* A probe of one key failed; returns the code. */
 int kwi_call_say_probe (struct kwi_call *, const struct kwi_effect *,
                         int64_t now_ms);
@@ -138,11 +166,11 @@ void kwi_call_tell_attempt (struct kwi_call *, uint64_t seq, int why);
 void kwi_call_tell_verdict (struct kwi_call *, uint64_t seq);
 void kwi_call_tell_effect (struct kwi_call *, const struct kwi_effect *);
 void kwi_call_tell_switch (struct kwi_call *, size_t from, uint64_t seq);
-void kwi_call_tell_wait (struct kwi_call *, int64_t wait_ms);
+void kwi_call_tell_wait (struct kwi_call *, int64_t wait_ms, size_t ahead);
 /* It has a place at the key of call->turn, and waits for it. */
 void kwi_call_tell_turn (struct kwi_call *, int64_t wait_ms, const char *by);
 /* No key is free, and one of them is being probed, or is full only by its
  * requests at once. */
-void kwi_call_tell_busy (struct kwi_call *, int full);
+void kwi_call_tell_busy (struct kwi_call *, int full, size_t ahead);
 
 #endif

@@ -67,6 +67,7 @@ struct kwi_provider_config {    /* [provider NAME] */
   int pace;                     /* pace = on                              */
   int strategy;                 /* enum kwi_strategy                      */
   int max_concurrency;          /* 0: no bound                            */
+  int max_waiting;              /* 0: no bound                            */
   int line;                     /* of the section; 0: made up             */
 };
 

@@ -62,6 +62,26 @@ kwi_ring_look (const struct kwi_keyring *r, size_t key,
                         &ask->need, ask->now_ms);
 }
 
+void
+kwi_ring_note_turn (struct kwi_keyring *r, struct kwi_pick *p)
+{
+  if (p->hold.booking.n == 0 || !p->hold.booking.waits)
+    return;
+  r->n_paced++;
+  if (r->max_waiting == 0 || r->n_waiting + r->n_paced <= r->max_waiting)
+    return;
+  kwi_ring_unbook (r, &p->hold.booking);
+  p->picked = KWI_PICK_MANY;
+}
+
+void
+kwi_ring_unbook (struct kwi_keyring *r, struct kwi_booking *b)
+{
+  if (b->n > 0 && b->waits)
+    r->n_paced--;
+  kwi_pace_unbook (b);
+}
+
 int
 kwi_ring_take_turn (struct kwi_keyring *r, const struct kwi_ask *ask,
                     const struct kwi_want *want, struct kwi_pick *p)
@@ -74,7 +94,7 @@ kwi_ring_take_turn (struct kwi_keyring *r, const struct kwi_ask *ask,
     return 0;
   stated = kwi_limits_look (r->store, turn->subjects, 3, ask->m, ask->now_ms);
   if (stated.standing > KWI_HALF_OPEN && !turn->booking.early) {
-    kwi_pace_unbook (&turn->booking);
+    kwi_ring_unbook (r, &turn->booking);
     return 0;
   }
   at = kwi_ring_is_full (r, turn->key) ? ask->now_ms + PLACE_MS : 0;
@@ -82,7 +102,7 @@ kwi_ring_take_turn (struct kwi_keyring *r, const struct kwi_ask *ask,
     at = kwi_pace_turn (r->store, turn->subjects, 3, ask->model, &ask->need,
                         ask->now_ms, &turn->booking);
   if (at - ask->now_ms >= want->left_ms) {
-    kwi_pace_unbook (&turn->booking);
+    kwi_ring_unbook (r, &turn->booking);
     return 0;
   }
   p->picked = KWI_PICK_KEY;
@@ -91,6 +111,7 @@ kwi_ring_take_turn (struct kwi_keyring *r, const struct kwi_ask *ask,
   turn->booking.n = 0;          /* it is in p->hold now */
   if (p->wait_ms > 0)
     return 1;
+  r->n_paced--;
   p->probe = stated.standing == KWI_HALF_OPEN;
   if (p->probe)
     kwi_ring_probe (r, ask, &p->hold);

@@ -6,6 +6,7 @@
 
 #include "keyring.h"
 #include "ring-cache.h"
+#include "ring-line.h"
 
 /* In front of an account's name among the store's subjects. */
 #define ACCOUNT_PREFIX "account:"
@@ -38,6 +39,9 @@ enum { RING_TELL_ACCOUNT = 1, RING_TELL_COUNTS = 2 };
 /* Models whose keys are kept at hand. */
 #define RING_CACHES 64
 
+/* Chains of lines, by subject. */
+#define RING_CHAINS 64
+
 struct kwi_keyring {
   pthread_mutex_t lock;
   struct kwi_store *store;
@@ -50,7 +54,12 @@ struct kwi_keyring {
   uint32_t first_account;       /* the subject of accounts[0]             */
   struct ring_account *accounts;
   size_t n_accounts;
-  struct kwi_waiter *first_waiter, *last_waiter; /* for a probe's end    */
+  struct kwi_line *lines[RING_CHAINS];
+  size_t n_lines;               /* 0: nobody waits, and nothing is held back */
+  size_t n_waiting;             /* in lines                               */
+  size_t n_any;                 /* of them, for any key                   */
+  size_t n_paced;               /* in the buckets' own                    */
+  size_t max_waiting;           /* 0: no bound                            */
   int pace, stay;               /* as kwi_keyring_pace was given them     */
   enum kwi_strategy strategy;
   uint32_t max_concurrency;     /* 0: no bound                            */
@@ -89,18 +98,58 @@ void kwi_ring_changed (struct kwi_keyring *, size_t key, uint32_t subject,
                        uint32_t model);
 void kwi_ring_changed_all (struct kwi_keyring *);
 
-/* ---- keyring.c ------------------------------------------------------------ */
+/* ---- keyring-line.c --------------------------------------------------------- */
 
-/* Wakes all that wait: what they wait for has changed. */
-void kwi_ring_wake (struct kwi_keyring *);
+struct kwi_ask;
+
+/* What follows may be left out while r->n_lines is 0. */
+
+/* Somebody who came before call waits for any key of this model, too. */
+int kwi_ring_is_behind (const struct kwi_keyring *, const struct kwi_ask *);
+/* The gate, or those before it, that hold call back from a key that is free;
+ * and until when: KWI_NEVER: something has to happen.  NULL: nothing does. */
+struct kwi_line *kwi_ring_held_by (const struct kwi_keyring *, size_t key,
+                                   const struct kwi_ask *, int64_t *ret_ms);
+/* A request goes out on the hold's key; it is over: j NULL, without answer. */
+void kwi_ring_pass (struct kwi_keyring *, const struct kwi_ask *,
+                    struct kwi_hold *);
+void kwi_ring_passed (struct kwi_keyring *, struct kwi_hold *,
+                      const struct kwi_judgement *, int parks, int64_t seen_ms);
+/* A probe is about to end: what it tries, if somebody waits for it.  It was
+ * served: they follow one after the other. */
+struct kwi_fact *kwi_ring_probed (const struct kwi_keyring *,
+                                  const struct kwi_hold *, uint64_t call);
+void kwi_ring_revived (struct kwi_keyring *, const struct kwi_hold *,
+                       const struct kwi_fact *, const struct kwi_judgement *,
+                       int64_t seen_ms, int64_t now_ms);
+
+/* Calls stay in the line of the first key, though others are free. */
+int kwi_ring_stands (const struct kwi_keyring *, const struct kwi_line *);
+void kwi_ring_stand (struct kwi_line *, size_t key, const struct kwi_ask *,
+                     struct kwi_pick *);
+
+/* What a pick came to: the waiter's place is taken, kept or given up. */
+void kwi_ring_queue (struct kwi_keyring *, const struct kwi_ask *,
+                     struct kwi_waiter *, struct kwi_pick *);
+void kwi_ring_quit (struct kwi_keyring *, struct kwi_waiter *);
+
+/* What those wait for who wait for any key, or for this one, may have changed. */
+void kwi_ring_wake (struct kwi_keyring *, size_t key);
+/* What parked a key is forgotten: those who wait still follow one another. */
+void kwi_ring_freed (struct kwi_keyring *, size_t key);
+/* Limits are forgotten, of one key or (the count) of all. */
+void kwi_ring_reset_lines (struct kwi_keyring *, size_t key);
+void kwi_ring_free_lines (struct kwi_keyring *);
 
 /* ---- ring-share.c --------------------------------------------------------- */
 
 /* Others are to be told of it, if there are others. */
 void kwi_ring_tell_key (struct kwi_keyring *, size_t key, uint32_t what);
-/* A reset of what is known of a subject, of key or its account; 0: of all. */
-void kwi_ring_forget (struct kwi_keyring *, size_t key, uint32_t subject,
-                      int64_t epoch_ms);
+void kwi_ring_tell_reset (struct kwi_keyring *, uint32_t subject);
+/* A reset of what is known of a subject, of key or its account; 0: of all.
+ * Returns how many facts were blocked. */
+int kwi_ring_forget (struct kwi_keyring *, size_t key, uint32_t subject,
+                     int64_t epoch_ms);
 
 /* ---- ring-rank.c ---------------------------------------------------------- */
 
@@ -175,6 +224,10 @@ struct kwi_pace_look kwi_ring_look (const struct kwi_keyring *, size_t key,
 /* The pick of a call that was given a place before; 0: it has lost it. */
 int kwi_ring_take_turn (struct kwi_keyring *, const struct kwi_ask *,
                         const struct kwi_want *, struct kwi_pick *);
+
+/* A place in a bucket's line is new, and counts as one that waits; no longer. */
+void kwi_ring_note_turn (struct kwi_keyring *, struct kwi_pick *);
+void kwi_ring_unbook (struct kwi_keyring *, struct kwi_booking *);
 
 /* What an answer shows of buckets, and teaches. */
 void kwi_ring_learn (struct kwi_keyring *, struct ring_key *,

@@ -54,6 +54,7 @@ kwi_keyring_free (struct kwi_keyring *r)
   (void) pthread_mutex_destroy (&r->lock);
   kwi_ring_drop_caches (r);
   kwi_ring_free_accounts (r);
+  kwi_ring_free_lines (r);
   free (r->keys);
   free (r->models);
   free (r);
@@ -112,38 +113,6 @@ kwi_keyring_index (const struct kwi_keyring *r, const char *name)
   return i;
 }
 
-static void
-stop_waiting (struct kwi_keyring *r, struct kwi_waiter *w)
-{
-  if (!w->listed)
-    return;
-  *(w->prev != NULL ? &w->prev->next : &r->first_waiter) = w->next;
-  *(w->next != NULL ? &w->next->prev : &r->last_waiter) = w->prev;
-  *w = (struct kwi_waiter) { 0 };
-}
-
-/* Behind those that wait already. */
-static void
-start_waiting (struct kwi_keyring *r, struct kwi_waiter *w)
-{
-  *w = (struct kwi_waiter) { .prev = r->last_waiter, .listed = 1 };
-  *(w->prev != NULL ? &w->prev->next : &r->first_waiter) = w;
-  r->last_waiter = w;
-}
-
-/* All of them: what they wait for has changed.  A wake-up only sets a flag, so
- * it is done under the lock, where the waiter surely still lives. */
-void
-kwi_ring_wake (struct kwi_keyring *r)
-{
-  struct kwi_waiter *w;
-
-  while ((w = r->first_waiter) != NULL) {
-    stop_waiting (r, w);
-    r->wake (w);
-  }
-}
-
 /* Takes note of a key that cannot be picked. */
 static void
 note_blocked (struct kwi_pick *p, size_t key, const struct kwi_look *look)
@@ -176,12 +145,24 @@ try_key (struct kwi_keyring *r, size_t key, const struct kwi_ask *ask,
          int stays, struct soonest *soonest, struct kwi_pick *p)
 {
   struct kwi_pace_look l = kwi_ring_look (r, key, ask);
+  struct kwi_line *line = NULL;
+  int64_t at;
 
   if (l.look.standing == KWI_FREE || l.look.standing == KWI_HALF_OPEN) {
-    if (!kwi_ring_is_full (r, key))
+    if (r->n_lines > 0)
+      line = kwi_ring_held_by (r, key, ask, &at);
+    if (line != NULL && (stays || kwi_ring_stands (r, line))) {
+      kwi_ring_stand (line, key, ask, p);
+      return 2;
+    }
+    if (line == NULL && !kwi_ring_is_full (r, key))
       return 1;
     p->picked = KWI_PICK_BUSY;
-    p->full = 1;
+    p->full |= line == NULL;
+    if (line != NULL && at < p->ready_ms) {
+      p->ready_ms = at;
+      p->ready_key = key;
+    }
     return stays ? 2 : 0;
   }
   note_blocked (p, key, &l.look);
@@ -242,6 +223,10 @@ pick_in_turn (struct kwi_keyring *r, const struct kwi_ask *ask, size_t prefer,
     if (tried == 0)
       p->prefer_verdict = kwi_ring_look (r, prefer, ask).look.verdict;
   }
+  if (tried == 0 && r->n_lines > 0 && kwi_ring_is_behind (r, ask)) {
+    p->picked = KWI_PICK_BUSY;
+    return;
+  }
   if (tried == 0)
     key = try_all (r, ask, prefer, &soonest, p, &tried);
   if (key < r->n && tried != 2) {
@@ -249,7 +234,8 @@ pick_in_turn (struct kwi_keyring *r, const struct kwi_ask *ask, size_t prefer,
     kwi_ring_take (r, key, ask, &look, 0, key == prefer, p);
     return;
   }
-  if (soonest.key == KWI_NO_KEY || (p->full && soonest.key != prefer))
+  if (soonest.key == KWI_NO_KEY || p->picked == KWI_PICK_LINE
+      || (p->full && soonest.key != prefer))
     return;
   p->by = soonest.look.by->bucket.dimension;
   wait_ms = soonest.look.look.ready_ms - ask->now_ms;
@@ -275,8 +261,6 @@ kwi_keyring_pick (struct kwi_keyring *r, const char *model, size_t prefer,
     .limited_ready_ms = KWI_NEVER,
   };
   (void) pthread_mutex_lock (&r->lock);
-  if (waiter != NULL)
-    stop_waiting (r, waiter);
   ask.now_ms = kwi_ring_now (r, now_ms);
   if (kwi_ring_learns (r)) {
     ask.learnt = kwi_ring_model (r, model);
@@ -288,10 +272,12 @@ kwi_keyring_pick (struct kwi_keyring *r, const char *model, size_t prefer,
   if (r->pace == 0 && ask.cache != NULL)
     kwi_ring_pick (r, &ask, prefer, ret);
   else if (want == NULL || want->turn == NULL
-           || !kwi_ring_take_turn (r, &ask, want, ret))
+           || !kwi_ring_take_turn (r, &ask, want, ret)) {
     pick_in_turn (r, &ask, prefer, want, ret);
-  if (ret->picked == KWI_PICK_BUSY && waiter != NULL)
-    start_waiting (r, waiter);
+    kwi_ring_note_turn (r, ret);
+  }
+  if (waiter != NULL && (r->n_lines > 0 || ret->picked != KWI_PICK_KEY))
+    kwi_ring_queue (r, &ask, waiter, ret);
   ret->seq = atomic_fetch_add (r->seq, KWI_SEQ_STEP) + 1;
   (void) pthread_mutex_unlock (&r->lock);
 }
@@ -303,33 +289,48 @@ kwi_keyring_leave (struct kwi_keyring *r, struct kwi_hold *hold,
   (void) model;                 /* its number is in the hold */
   (void) pthread_mutex_lock (&r->lock);
   if (waiter != NULL)
-    stop_waiting (r, waiter);
+    kwi_ring_quit (r, waiter);
   if (hold->key < r->n) {
-    kwi_pace_unbook (&hold->booking);
+    kwi_ring_unbook (r, &hold->booking);
     kwi_ring_unhold (r, hold, NULL);
     (void) kwi_ring_probe_end (r, hold, call, 0);
-    kwi_ring_wake (r);
+    kwi_ring_passed (r, hold, NULL, 0, 0);
+    if (r->n_lines > 0)
+      kwi_ring_wake (r, hold->key);
   }
   (void) pthread_mutex_unlock (&r->lock);
+}
+
+/* Tell: others that this key was reset, and not all. */
+static void
+reset_key (struct kwi_keyring *r, size_t key, int64_t epoch_ms, int tell)
+{
+  const uint32_t subjects[2] = { r->keys[key].subject, r->keys[key].account };
+  int i, freed = 0;
+
+  for (i = 0; i < 2; i++)
+    if (subjects[i] != 0) {
+      freed += kwi_ring_forget (r, key, subjects[i], epoch_ms);
+      if (tell)
+        kwi_ring_tell_reset (r, subjects[i]);
+    }
+  if (freed > 0)
+    kwi_ring_freed (r, key);
 }
 
 void
 kwi_keyring_reset (struct kwi_keyring *r, size_t key, int64_t now_ms)
 {
-  uint32_t subjects[3];
+  const int one = key < r->n;
+  size_t i = one ? key : 0, end = one ? key + 1 : r->n;
   int64_t epoch_ms;
-  int i;
 
   (void) pthread_mutex_lock (&r->lock);
   epoch_ms = kwi_store_later (r->store, kwi_ring_now (r, now_ms));
-  if (key >= r->n)
-    kwi_ring_forget (r, key, 0, epoch_ms);
-  else {
-    kwi_ring_subjects (r, &r->keys[key], subjects);
-    for (i = 0; i < 3; i++)
-      if (subjects[i] != 0)
-        kwi_ring_forget (r, key, subjects[i], epoch_ms);
-  }
-  kwi_ring_wake (r);
+  for (; i < end; i++)
+    reset_key (r, i, epoch_ms, one);
+  (void) kwi_ring_forget (r, key, one ? r->provider : 0, epoch_ms);
+  kwi_ring_tell_reset (r, one ? r->provider : 0);
+  kwi_ring_reset_lines (r, key);
   (void) pthread_mutex_unlock (&r->lock);
 }

@@ -11,24 +11,18 @@
 
 #include "limits-ledger.h"
 #include "pace.h"
+#include "ring-line.h"
 
 struct kwi_keyring;
-
-/* A call's place among those that wait for something of the ring's; part of
- * the call, and the ring's alone while it is listed. */
-struct kwi_waiter {
-  struct kwi_waiter *next, *prev;
-  int listed;
-  int _reserved;
-};
 
 /* A pick or a report takes so many numbers at once, for the events that tell
  * of it. */
 #define KWI_SEQ_STEP 4
 
 /* seq: the client's counter, taken under the lock so that it tells in which
- * order things were decided.  wake: called under the lock for each waiter whose
- * time has come; it must only set a flag. */
+ * order things were decided.  wake: called under the lock for a waiter that is
+ * to pick again: the first of a line, when what it waits for has changed or when
+ * the one before it has gone; it must only set a flag. */
 struct kwi_keyring *kwi_keyring_new (atomic_uint_fast64_t *seq,
                                      void (*wake) (struct kwi_waiter *));
 void kwi_keyring_free (struct kwi_keyring *);
@@ -51,6 +45,8 @@ enum kwi_strategy {
 void kwi_keyring_strategy (struct kwi_keyring *, enum kwi_strategy,
                            int max_concurrency);
 void kwi_keyring_weigh (struct kwi_keyring *, size_t key, uint32_t weight);
+/* How many may wait at once; 0: no bound. */
+void kwi_keyring_max_waiting (struct kwi_keyring *, int max);
 
 /* Before the first pick.  0 or -1 (no memory). */
 int kwi_keyring_add (struct kwi_keyring *, const char *name,
@@ -62,10 +58,16 @@ size_t kwi_keyring_index (const struct kwi_keyring *, const char *name);
 
 enum kwi_picked {
   KWI_PICK_KEY = 0,             /* key is free for this model             */
-  KWI_PICK_BUSY,                /* none is free, but one is being probed, or
-                                   has as many requests as may be: the waiter
-                                   is woken when that changes             */
-  KWI_PICK_NONE                 /* all blocked                            */
+  KWI_PICK_BUSY,                /* none is free, but one is being probed, has
+                                   as many requests as may be, or others came
+                                   before: the waiter is woken            */
+  KWI_PICK_LINE,                /* limited_key is waited for, in its line:
+                                   the waiter is woken; if it is the first, it
+                                   also looks again at limited_ready_ms   */
+  KWI_PICK_MANY,                /* it would wait, but max_waiting do      */
+  KWI_PICK_NOWHERE,             /* it would wait, but there is no memory  */
+  KWI_PICK_NONE                 /* all blocked; but if limited_ready_ms is
+                                   known, as with LINE                    */
 };
 
 /* A key as it was picked; subjects are the keyring's own: an answer may name
@@ -76,6 +78,9 @@ struct kwi_hold {
   uint32_t model;               /* the store's number for it; 0           */
   int probe;                    /* it tries what they park                */
   int held;                     /* one of the key's max_concurrency       */
+  struct kwi_line *line;        /* that let it through; the ring's own    */
+  uint32_t refusals;            /* that line had seen then                */
+  int64_t mark;                 /* and its place in the line's bucket     */
   int64_t charged;              /* tokens, until it is known how many     */
   struct kwi_booking booking;   /* its place in the buckets               */
 };
@@ -102,15 +107,23 @@ struct kwi_pick {
   int64_t limited_ready_ms;
   uint32_t prefer_verdict;      /* what parked the preferred key; 0       */
   int full;                     /* BUSY: max_concurrency is why           */
+  int joined;                   /* the waiter has just begun to wait      */
+  size_t ahead;                 /* how many came before it: just then; later
+                                   only whether                           */
+  struct kwi_line *line;        /* where it waits; the ring's own         */
   size_t n_by_verdict[8];       /* keys by what blocks them               */
 };
 
 #define KWI_NO_KEY SIZE_MAX
 
+/* How many wait. */
+size_t kwi_keyring_waiting (struct kwi_keyring *);
+
 /* The key on which call's next attempt goes out: prefer (a retry stays on its
  * key) if that is free, else the first in order that is; one whose reset has
- * passed is probed by one call at a time.  waiter: to be woken; NULL with call
- * 0: only a look.  want: NULL, any size. */
+ * passed is probed by one call at a time.  waiter: to be woken, and in order of
+ * arrival, which the call's number tells; NULL with call 0: only a look.  want:
+ * NULL, any size. */
 void kwi_keyring_pick (struct kwi_keyring *, const char *model, size_t prefer,
                        uint64_t call, struct kwi_waiter *waiter,
                        const struct kwi_want *want, int64_t now_ms,
@@ -134,6 +147,16 @@ void kwi_keyring_report (struct kwi_keyring *, struct kwi_hold *,
                          const struct kwi_judgement *, int park,
                          int64_t default_park_ms, int64_t received_ms,
                          int64_t now_ms, struct kwi_effect *ret);
+
+/* After a report of a short limit that parks nothing, as the key is kept and
+ * waited for: until ready_ms, and then in order.  The call waits for it, too; or
+ * waiter NULL: it does not.  0, and how many came before it; 1: it cannot, as
+ * max_waiting do; -1: no memory. */
+int kwi_keyring_line_up (struct kwi_keyring *, struct kwi_hold *,
+                         const char *model, uint64_t call,
+                         struct kwi_waiter *, const struct kwi_judgement *,
+                         int64_t ready_ms, int64_t received_ms, int64_t now_ms,
+                         size_t *ret_ahead);
 
 /* The call is over, or goes to another key: a probe it held is given back, its
  * waiter waits no more. */

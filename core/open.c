@@ -191,6 +191,7 @@ fill_ring (struct kwi_provider *p)
                     p->config->policy.on_rate_limit == KWI_ON_WAIT);
   kwi_keyring_strategy (p->ring, (enum kwi_strategy) p->config->strategy,
                         p->config->max_concurrency);
+  kwi_keyring_max_waiting (p->ring, p->config->max_waiting);
   for (i = 0; i < kwi_secrets_count (p->secrets); i++) {
     const struct kwi_secret *s = kwi_secrets_get (p->secrets, i);
     if (kwi_keyring_add (p->ring, s->name, s->fingerprint) != 0)

@@ -287,6 +287,8 @@ static const struct kwi_spec provider_specs[] = {
     "priority, round_robin, weighted, least_used, most_remaining", strategies },
   { "max_concurrency", set_count, PROVIDER (max_concurrency), 0, 1000000,
     "0 to 1000000", NULL },
+  { "max_waiting", set_count, PROVIDER (max_waiting), 0, 1000000,
+    "0 to 1000000", NULL },
   { "max_response", set_size, PROVIDER (max_response), 1 << 10, 2 * GB,
     "1KB to 2GB", NULL },
   { "proxy", set_proxy, PROVIDER (net.proxy), 0, 0,
@@ -305,7 +307,7 @@ const char *const kwi_provider_options[] = {
   "plugin", "base_url", "model", "max_switches", "max_retries",
   "backoff_initial", "backoff_max", "deadline", "attempt_timeout",
   "connect_timeout", "on_rate_limit", "on_billing", "on_auth", "admission",
-  "pace", "strategy", "max_concurrency", "max_response", "proxy",
+  "pace", "strategy", "max_concurrency", "max_waiting", "max_response", "proxy",
   "ca_file", "client_cert", "client_key", "http_version", "insecure_tls",
   "allow_secret", NULL
 };

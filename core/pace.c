@@ -441,11 +441,11 @@ kwi_pace_answer (struct kwi_pace_model *m, struct kwi_booking *b,
 /* The provider knows better than a message's form does.  A wait far beyond what
  * the bucket's numbers make of it tells that it does not refill steadily, but
  * all at once when that wait is over; a far shorter one, that its window is. */
-static void
-compare_wait (struct kwi_level *l, const struct kwi_bucket *seen,
-              int64_t stated_ms, int64_t seen_ms)
+void
+kwi_pace_compare (struct kwi_level *l, int64_t requested, int64_t stated_ms,
+                  int64_t seen_ms)
 {
-  int64_t at = kwi_level_ready (l, seen->requested, seen_ms), ms;
+  int64_t at = kwi_level_ready (l, requested, seen_ms), ms;
 
   if (l->limit <= 0 || !l->rolling || at == KWI_NEVER || at < seen_ms)
     return;
@@ -472,7 +472,7 @@ kwi_pace_see (struct kwi_fact *f, const struct kwi_booking *b,
       mark = b->in[i].mark;
   kwi_level_see (&f->level, seen, mark, refused, seen_ms);
   if (refused && (seen->have & KW_HAVE_REQUESTED) != 0 && stated_ms > 0)
-    compare_wait (&f->level, seen, stated_ms, seen_ms);
+    kwi_pace_compare (&f->level, seen->requested, stated_ms, seen_ms);
 }
 
 void

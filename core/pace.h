@@ -85,6 +85,10 @@ void kwi_pace_see (struct kwi_fact *, const struct kwi_booking *,
                    int64_t seen_ms);
 void kwi_pace_end (struct kwi_booking *, int served, int64_t now_ms);
 
+/* A refusal of a request of that size stated a wait; after kwi_level_see. */
+void kwi_pace_compare (struct kwi_level *, int64_t requested, int64_t stated_ms,
+                       int64_t seen_ms);
+
 /* A parked key was served at the time that was stated. */
 void kwi_pace_revived (struct kwi_pace_model *);
 

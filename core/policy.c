@@ -138,3 +138,18 @@ kwi_policy_parked (const struct kwi_policy *p, struct kwi_policy_state *st,
   return wait_for (p, st, wait_ms > 0 ? wait_ms : 1, KW_ERR_RATE_LIMIT,
                    KW_ERR_RATE_LIMIT, now);
 }
+
+struct kwi_decision
+kwi_policy_queued (const struct kwi_policy_state *st, int64_t wait_ms,
+                   int64_t now)
+{
+  struct kwi_decision d = { .action = KWI_WAIT,
+                            .wait_ms = wait_ms > 0 ? wait_ms : 1 };
+
+  if (d.wait_ms >= kwi_policy_left (st, now)) {
+    d.action = KWI_GIVE_UP;
+    d.code = KW_ERR_RATE_LIMIT;
+    d.past_deadline = 1;
+  }
+  return d;
+}

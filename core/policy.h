@@ -70,6 +70,10 @@ struct kwi_decision kwi_policy_parked (const struct kwi_policy *,
                                        struct kwi_policy_state *,
                                        int64_t wait_ms, int64_t now);
 
+/* The same for one that was not sent since it last waited: no retry. */
+struct kwi_decision kwi_policy_queued (const struct kwi_policy_state *,
+                                       int64_t wait_ms, int64_t now);
+
 /* The switch that a decision allowed was made; a wait of that length was. */
 void kwi_policy_switched (struct kwi_policy_state *);
 void kwi_policy_waited (struct kwi_policy_state *, int64_t ms);

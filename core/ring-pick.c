@@ -162,15 +162,15 @@ note_first (const struct kwi_heap_item *first, size_t prefer,
 }
 
 static void
-note_parked (const struct kwi_cache *c, size_t prefer,
-             const struct kwi_look *preferred, struct kwi_pick *p)
+note_parked (const struct kwi_keyring *r, const struct kwi_cache *c,
+             size_t prefer, const struct kwi_look *preferred, struct kwi_pick *p)
 {
   const struct kwi_heap_item *first = kwi_cache_next_back (c);
   const struct kwi_heap_item *limited = c->limited.n > 0 ? c->limited.item : NULL;
   struct kwi_look none = { 0 };
 
   p->picked = c->n_probed > 0 || c->n_full > 0 ? KWI_PICK_BUSY : KWI_PICK_NONE;
-  p->full = c->n_full > 0;
+  p->full = c->n_full > 0 && r->max_concurrency > 0;
   memcpy (p->n_by_verdict, c->n_by_verdict, sizeof p->n_by_verdict);
   if (first != NULL)
     note_first (first, prefer, preferred, &p->ready_key, &p->ready_ms);
@@ -223,17 +223,54 @@ take (struct kwi_keyring *r, size_t key, const struct kwi_ask *ask,
   return 1;
 }
 
+/* The same while calls wait: what a line holds back is passed over, or, if its
+ * calls are to stay with it, waited for.  n: nothing is left, or p says it. */
+static size_t
+find_unheld (struct kwi_keyring *r, const struct kwi_ask *ask,
+             struct kwi_look *ret, struct kwi_pick *p)
+{
+  struct kwi_look held = { .standing = KWI_BLOCKED,
+                           .verdict = KW_OUTCOME_RATE_LIMIT };
+  struct kwi_line *line;
+  size_t key;
+
+  while ((key = find_open (r, ask, ret)) < r->n
+         && (line = kwi_ring_held_by (r, key, ask, &held.ready_ms)) != NULL) {
+    if (kwi_ring_stands (r, line)) {
+      kwi_ring_stand (line, key, ask, p);
+      return r->n;
+    }
+    if (held.ready_ms == KWI_NEVER)
+      kwi_cache_fill (ask->cache, key);
+    else
+      kwi_cache_park (ask->cache, key, &held);
+  }
+  if (key < r->n && kwi_ring_is_behind (r, ask)) {
+    p->picked = KWI_PICK_BUSY;
+    return r->n;
+  }
+  return key;
+}
+
 void
 kwi_ring_pick (struct kwi_keyring *r, const struct kwi_ask *ask, size_t prefer,
                struct kwi_pick *p)
 {
   struct kwi_look all = look_all (r, ask), own, preferred = { 0 };
+  struct kwi_line *line = NULL;
+  int64_t at;
   size_t key;
 
   if (r->n == 0)
     return;
   if (prefer < r->n) {
     preferred = look_own (r, prefer, ask);
+    if (r->n_lines > 0 && is_usable (longer (&preferred, &all)))
+      line = kwi_ring_held_by (r, prefer, ask, &at);
+    if (line != NULL) {
+      kwi_ring_stand (line, prefer, ask, p);
+      return;
+    }
     if (is_usable (longer (&preferred, &all)) && kwi_ring_is_full (r, prefer)) {
       p->picked = KWI_PICK_BUSY; /* it stays on its key */
       p->full = 1;
@@ -247,9 +284,12 @@ kwi_ring_pick (struct kwi_keyring *r, const struct kwi_ask *ask, size_t prefer,
     note_provider (r, ask, &all, p);
     return;
   }
-  key = find_open (r, ask, &own);
+  key = r->n_lines == 0 ? find_open (r, ask, &own)
+                        : find_unheld (r, ask, &own, p);
+  if (p->picked != KWI_PICK_NONE)
+    return;
   if (key == r->n || !take (r, key, ask, longer (&own, &all), 0, p))
-    note_parked (ask->cache, prefer, &preferred, p);
+    note_parked (r, ask->cache, prefer, &preferred, p);
 }
 
 int64_t

@@ -156,6 +156,8 @@ kwi_ring_hold (struct kwi_keyring *r, const struct kwi_ask *ask,
 
   r->keys[hold->key].in_flight++;
   hold->held = 1;
+  if (r->n_lines > 0)
+    kwi_ring_pass (r, ask, hold);
   if (c == NULL)
     return;
   switch (r->strategy) {

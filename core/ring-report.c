@@ -42,6 +42,8 @@ learn_account (struct kwi_keyring *r, size_t key, const char *account,
   if (n < 0 || (size_t) n >= sizeof subject)
     return;
   id = kwi_store_subject (r->store, subject);
+  if (r->n_lines > 0)           /* who waits for the old one's sake */
+    kwi_ring_wake (r, key);
   if (id == 0 || kwi_ring_join (r, key, id) != 0)
     return;
   (void) memccpy (k->account_name, account, '\0', sizeof k->account_name - 1);
@@ -171,8 +173,8 @@ kwi_keyring_report (struct kwi_keyring *r, struct kwi_hold *hold,
                     int64_t now_ms, struct kwi_effect *ret)
 {
   struct ring_key *k = &r->keys[hold->key];
-
   int64_t ms = park_ms (j, default_park_ms, received_ms, now_ms), until_ms;
+  struct kwi_fact *probed = NULL;
 
   /* Not its members, which are an eighth of a kilobyte. */
   memset (ret, 0, offsetof (struct kwi_effect, members) + 1);
@@ -184,12 +186,18 @@ kwi_keyring_report (struct kwi_keyring *r, struct kwi_hold *hold,
   kwi_ring_learn (r, k, hold, model, size, j, received_ms);
   if (parks)
     park (r, hold, model, j, until_ms, now_ms, ret);
+  if (r->n_any > 0 && hold->probe && hold->line == NULL)
+    probed = kwi_ring_probed (r, hold, call);
   ret->revived = kwi_ring_probe_end (r, hold, call, j->outcome == KW_OUTCOME_OK);
   if (ret->revived > 0 && r->pace != 0)
     kwi_pace_revived (kwi_ring_model (r, model));
   count_answer (r, hold->key, j);
   kwi_ring_unhold (r, hold, j);
-  kwi_ring_wake (r);
+  kwi_ring_passed (r, hold, j, parks, received_ms);
+  if (probed != NULL && ret->revived > 0)
+    kwi_ring_revived (r, hold, probed, j, received_ms, now_ms);
+  if (r->n_lines > 0)
+    kwi_ring_wake (r, hold->key);
   ret->seq = atomic_fetch_add (r->seq, KWI_SEQ_STEP) + 1;
   (void) pthread_mutex_unlock (&r->lock);
 }

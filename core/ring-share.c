@@ -34,8 +34,8 @@ kwi_ring_tell_key (struct kwi_keyring *r, size_t key, uint32_t what)
   r->nudge (r->nudge_user, what != RING_TELL_COUNTS);
 }
 
-static void
-tell_reset (struct kwi_keyring *r, uint32_t subject)
+void
+kwi_ring_tell_reset (struct kwi_keyring *r, uint32_t subject)
 {
   size_t i;
 
@@ -53,23 +53,17 @@ tell_reset (struct kwi_keyring *r, uint32_t subject)
   r->nudge (r->nudge_user, 1);
 }
 
-/* What is left of the facts behind a reset. */
-static void
-forget (struct kwi_keyring *r, size_t key, uint32_t subject, int64_t epoch_ms)
+int
+kwi_ring_forget (struct kwi_keyring *r, size_t key, uint32_t subject,
+                 int64_t epoch_ms)
 {
-  (void) kwi_limits_forget (r->store, subject, epoch_ms);
+  int n = kwi_limits_forget (r->store, subject, epoch_ms);
+
   if (subject == 0)
     kwi_ring_changed_all (r);
   else
     kwi_ring_changed (r, key, subject, KWI_EVERY_MODEL);
-}
-
-void
-kwi_ring_forget (struct kwi_keyring *r, size_t key, uint32_t subject,
-                 int64_t epoch_ms)
-{
-  forget (r, key, subject, epoch_ms);
-  tell_reset (r, subject);
+  return n;
 }
 
 static int
@@ -295,6 +289,23 @@ hear_bucket (struct kwi_keyring *r, uint32_t subject, uint32_t m,
     kwi_level_see (&f->level, &f->bucket, f->level.seen, 0, c->at_ms);
 }
 
+/* Those who wait for a key, or (KWI_NO_KEY) for any. */
+static void
+look_again (struct kwi_keyring *r, size_t key, int freed)
+{
+  size_t i = key != KWI_NO_KEY ? key : 0, end = key != KWI_NO_KEY ? key + 1 : r->n;
+
+  if (r->n_lines == 0)
+    return;
+  for (; i < end; i++)
+    if (freed)
+      kwi_ring_freed (r, i);
+    else
+      kwi_ring_wake (r, i);
+  if (freed)
+    kwi_ring_reset_lines (r, key != KWI_NO_KEY ? key : r->n);
+}
+
 static enum kwi_heard
 hear_block (struct kwi_keyring *r, uint32_t subject, uint32_t m, size_t key,
             const struct kwi_change *c, int64_t now_ms)
@@ -305,7 +316,7 @@ hear_block (struct kwi_keyring *r, uint32_t subject, uint32_t m, size_t key,
   if (got <= 0)
     return KWI_HEARD_NOTHING;
   kwi_ring_changed (r, key != KWI_NO_KEY ? key : 0, subject, m);
-  kwi_ring_wake (r);
+  look_again (r, key, got == 2);
   return got == 1 ? KWI_HEARD_BLOCK : KWI_HEARD_FREE;
 }
 
@@ -315,8 +326,8 @@ hear_reset (struct kwi_keyring *r, uint32_t subject, size_t key,
 {
   if (epoch_ms <= kwi_store_own_epoch (r->store, subject))
     return KWI_HEARD_NOTHING;
-  forget (r, key != KWI_NO_KEY ? key : 0, subject, epoch_ms);
-  kwi_ring_wake (r);
+  (void) kwi_ring_forget (r, key != KWI_NO_KEY ? key : 0, subject, epoch_ms);
+  look_again (r, subject != 0 ? key : KWI_NO_KEY, 1);
   return KWI_HEARD_RESET;
 }
 

@@ -23,6 +23,7 @@ struct snapshot {
   size_t *members;
   char **sources;
   size_t n_sources;
+  size_t waiting;
   char *texts[4];
 };
 
@@ -158,6 +159,7 @@ fill (struct snapshot *s, const struct kwi_provider *p)
   fill_accounts (s);
   ready = kwi_keyring_next_ready (p->ring, p->model, NULL, s->info.now_ms);
   s->info.next_ready_ms = ready == KWI_NEVER ? 0 : ready;
+  s->waiting = kwi_keyring_waiting (p->ring);
   s->info.total_keys = n;
   s->info.current_key_index = s->view.current;
   s->info.keys = s->keys;
@@ -208,6 +210,12 @@ kw_status_free (kw_status_info *info)
   free (s->view.keys);
   free (s->view.facts);
   free (s);
+}
+
+size_t
+kw_status_waiting (const kw_status_info *info)
+{
+  return ((const struct snapshot *) info)->waiting; /* its first member */
 }
 
 int

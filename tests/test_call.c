@@ -23,6 +23,8 @@ begin (const char *primary, const char *backups, const char *options)
   call.body_len = 2;
   call.only_key = KWI_NO_KEY;
   call.err = &kit.err;
+  call.lane = kwi_lane_take (kit.client->transport); /* to be woken on */
+  ck_assert_ptr_nonnull (call.lane);
   call.sink.instance = call.provider->instance;
   (void) memccpy (call.model, "m", '\0', sizeof call.model);
   kwi_call_begin (&call, 0);
@@ -32,6 +34,11 @@ static void
 end (void)
 {
   kwi_call_clear (&call);
+  if (call.lane != NULL) {
+    kwi_call_leave_lane (&call);
+    kwi_lane_give (kit.client->transport, call.lane);
+  }
+  call.lane = NULL;
 }
 
 /* The answer to the attempt under way. */

@@ -439,7 +439,7 @@ START_TEST (every_option_of_a_provider_is_listed)
 {
   static const char *const values[] = {
     "p", "https://h", "m", "1", "1", "1s", "2s", "1s", "1s", "1s", "wait",
-    "fail", "fail", "stated", "on", "priority", "0", "1KB", "none", "a",
+    "fail", "fail", "stated", "on", "priority", "0", "0", "1KB", "none", "a",
     "a", "a", "auto", "no", "no"
   };
 

@@ -141,6 +141,8 @@ static const struct one options[] = {
   { "strategy = round-robin", "strategy = round-robin is not known; did you mean "
     "\"round_robin\"? (allowed: priority, round_robin, weighted, least_used, "
     "most_remaining)" },
+  { "max_waiting = -1",
+    "max_waiting = -1 is out of range; allowed: 0 to 1000000" },
   { "max_concurrency = few",
     "max_concurrency = few is not a whole number; allowed: 0 to 1000000" },
   { "max_concurrency = 1000001",

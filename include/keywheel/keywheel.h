@@ -384,6 +384,9 @@ typedef struct kw_status_info {
 /* provider NULL: the default one.  KW_ERR_USAGE: no such provider. */
 KW_API int kw_status (kw_client *, const char *provider, kw_status_info **);
 KW_API void kw_status_free (kw_status_info *);
+/* Of a snapshot that kw_status made: how many calls of this client waited, for a
+ * limit, a key or a place. */
+KW_API size_t kw_status_waiting (const kw_status_info *);
 
 /* Forgets that a key is exhausted (NULL: all of the provider's), at once.
  * KW_ERR_USAGE: no such provider or key. */
