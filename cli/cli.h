@@ -144,7 +144,8 @@ void cli_tell_accounts (const kw_status_info *);
 const char *cli_provider (const struct cli_options *, const kw_client *,
                           size_t i);
 /* The object of "status --json", for json_object_put; NULL: no memory. */
-struct json_object *cli_status_json (const kw_status_info *, const char *state);
+struct json_object *cli_status_json (const kw_status_info *, size_t waiting,
+                                     const char *state);
 /* The table of all providers that are asked for. */
 int cli_write_status (const struct cli_options *, kw_client *, FILE *);
 /* status --watch; ends by q or a signal. */

@@ -136,7 +136,7 @@ key_json (const kw_key_info *key, int *failed)
 }
 
 struct json_object *
-cli_status_json (const kw_status_info *status, const char *state)
+cli_status_json (const kw_status_info *status, size_t waiting, const char *state)
 {
   struct json_object *object = json_object_new_object ();
   struct json_object *keys = json_object_new_array ();
@@ -156,6 +156,7 @@ cli_status_json (const kw_status_info *status, const char *state)
   add_number (object, "exhausted_keys", (int64_t) status->exhausted_keys, &failed);
   add_number (object, "current_key_index", (int64_t) status->current_key_index,
               &failed);
+  add_number (object, "waiting_calls", (int64_t) waiting, &failed);
   add (object, "keys", keys, &failed);
   add (object, "state", json_object_new_string (state), &failed);
   if (failed) {

@@ -184,7 +184,8 @@ print_json (const struct cli_options *options, kw_client *client,
     key_line (key, sizeof key, status, k);
     changed += (size_t) remember (seen, k, key);
   }
-  o = changed > 0 ? cli_status_json (status, kw_client_state (client)) : NULL;
+  o = changed > 0 ? cli_status_json (status, kw_status_waiting (status),
+                                       kw_client_state (client)) : NULL;
   text = o != NULL ? json_object_to_json_string_ext (o, JSON_C_TO_STRING_PLAIN
                                                      | JSON_C_TO_STRING_NOSLASHESCAPE)
                    : NULL;

@@ -260,7 +260,8 @@ status_as_json (const struct cli_options *options, kw_client *client)
 
   if (r != CLI_OK)
     return r;
-  object = cli_status_json (status, kw_client_state (client));
+  object = cli_status_json (status, kw_status_waiting (status),
+                            kw_client_state (client));
   if (cli_out_json (object) != 0)
     r = CLI_INTERNAL;
   json_object_put (object);

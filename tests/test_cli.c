@@ -285,12 +285,13 @@ START_TEST (what_status_does_not_know_is_null)
     .provider = "groq", .plugin = "groq", .base_url = "", .model = "m",
     .total_keys = 1, .exhausted_keys = 1, .keys = &key
   };
-  struct json_object *status = cli_status_json (&info, "memory");
+  struct json_object *status = cli_status_json (&info, 3, "memory");
 
   ck_assert_str_eq (
     json_object_to_json_string_ext (status, JSON_C_TO_STRING_PLAIN),
     "{\"provider\":\"groq\",\"plugin\":\"groq\",\"total_keys\":1,\"available_keys\":0,"
-    "\"exhausted_keys\":1,\"current_key_index\":0,\"keys\":[{\"index\":0,"
+    "\"exhausted_keys\":1,\"current_key_index\":0,\"waiting_calls\":3,"
+    "\"keys\":[{\"index\":0,"
     "\"name\":\"primary\",\"fingerprint\":\"3f9a1c0000000000\",\"state\":\"exhausted\","
     "\"limits\":[{\"model\":\"m\",\"dimension\":\"tokens_per_day\",\"limit\":100000,"
     "\"until\":\"2026-01-02T14:03:11Z\",\"in_seconds\":432.5},"
