@@ -372,8 +372,6 @@ kwi_ring_passed (struct kwi_keyring *r, struct kwi_hold *hold,
   struct closing closing = { j, seen_ms, r->last_ms };
   struct kwi_line *l = hold->line;
 
-  if (r->n_lines == 0)
-    return;
   if (j != NULL && is_limit (j) && parks)
     (void) each_of (r, hold->subjects, hold->model, close_gate, &closing);
   /* A short limit that is waited out: until it is said for how long, nobody

@@ -294,9 +294,10 @@ kwi_keyring_leave (struct kwi_keyring *r, struct kwi_hold *hold,
     kwi_ring_unbook (r, &hold->booking);
     kwi_ring_unhold (r, hold, NULL);
     (void) kwi_ring_probe_end (r, hold, call, 0);
-    kwi_ring_passed (r, hold, NULL, 0, 0);
-    if (r->n_lines > 0)
+    if (r->n_lines > 0) {
+      kwi_ring_passed (r, hold, NULL, 0, 0);
       kwi_ring_wake (r, hold->key);
+    }
   }
   (void) pthread_mutex_unlock (&r->lock);
 }

@@ -193,11 +193,12 @@ kwi_keyring_report (struct kwi_keyring *r, struct kwi_hold *hold,
     kwi_pace_revived (kwi_ring_model (r, model));
   count_answer (r, hold->key, j);
   kwi_ring_unhold (r, hold, j);
-  kwi_ring_passed (r, hold, j, parks, received_ms);
-  if (probed != NULL && ret->revived > 0)
-    kwi_ring_revived (r, hold, probed, j, received_ms, now_ms);
-  if (r->n_lines > 0)
+  if (r->n_lines > 0) {
+    kwi_ring_passed (r, hold, j, parks, received_ms);
+    if (probed != NULL && ret->revived > 0)
+      kwi_ring_revived (r, hold, probed, j, received_ms, now_ms);
     kwi_ring_wake (r, hold->key);
+  }
   ret->seq = atomic_fetch_add (r->seq, KWI_SEQ_STEP) + 1;
   (void) pthread_mutex_unlock (&r->lock);
 }
