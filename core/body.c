@@ -254,3 +254,20 @@ kwi_body_error_text (struct json_object *json, char *buf, size_t size)
       (void) memccpy (buf, json_object_get_string (s), '\0', size - 1);
   }
 }
+
+int
+kwi_body_page_title (const char *body, char *buf, size_t size)
+{
+  static const char begin[] = "<title>";
+  const char *s = body != NULL ? strcasestr (body, begin) : NULL;
+  const char *end = s != NULL ? strchr (s + sizeof begin - 1, '<') : NULL;
+  size_t n = 0;
+
+  if (end == NULL)
+    return -1;
+  for (s += sizeof begin - 1; s < end && n + 1 < size; s++)
+    buf[n++] = (unsigned char) *s < ' ' || *s == 0x7f ? ' ' : *s;
+  n = kwi_utf8_valid (buf, n);
+  buf[n] = '\0';
+  return n > 0 ? 0 : -1;
+}

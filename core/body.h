@@ -54,5 +54,7 @@ int kwi_body_chunk_has_content (struct json_object *json);
 /* What a provider says of an error, in the places where Chat Completions and
  * its relatives put it; buf is "" if nowhere.  For people only. */
 void kwi_body_error_text (struct json_object *json, char *buf, size_t size);
+/* The title of an HTML page, cut to fit; 0, or -1: there is none. */
+int kwi_body_page_title (const char *body, char *buf, size_t size);
 
 #endif

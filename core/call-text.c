@@ -37,6 +37,20 @@ provider_name (const struct kwi_call *c)
   return c->provider->config->name;
 }
 
+/* Why an answer's body says nothing: that of a server in between is a page. */
+static void
+no_message (struct kwi_call *c, char *buf, size_t size)
+{
+  char title[128];
+
+  if (kwi_answer_json (&c->answer) != NULL)
+    append (buf, size, "no message in its answer");
+  else if (kwi_body_page_title (c->answer.body, title, sizeof title) == 0)
+    append (buf, size, "its answer is no JSON but a page, \"%s\"", title);
+  else
+    append (buf, size, "its answer is no JSON");
+}
+
 /* What the provider, the network or the plugin said last; no secret in it. */
 static void
 provider_text (struct kwi_call *c, char *buf, size_t size)
@@ -56,9 +70,7 @@ provider_text (struct kwi_call *c, char *buf, size_t size)
   else if (c->answer.body_len > 0) {
     kwi_body_error_text (kwi_answer_json (&c->answer), buf, size);
     if (buf[0] == '\0' && c->judgement.outcome != KW_OUTCOME_OK)
-      append (buf, size, "%s",
-              kwi_answer_json (&c->answer) != NULL ? "no message in its answer"
-                                                   : "its answer is no JSON");
+      no_message (c, buf, size);
   }
   kwi_secrets_redact (c->provider->secrets, buf, size);
 }

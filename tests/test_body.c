@@ -240,6 +240,29 @@ START_TEST (an_errors_words_are_found_where_relatives_put_them)
 }
 END_TEST
 
+static const struct { const char *body, *title; } pages[] = {
+  { "<html>\r\n<head><title>502 Bad Gateway</title></head>", "502 Bad Gateway" },
+  { "<TITLE>a\nb</TITLE>", "a b" },
+  { "<title>0123456789abcdefghi</title>", "0123456789abcde" },
+  { "<title>0123456789abcd\xc3\xa4</title>", "0123456789abcd" },
+  { "<title>no end", NULL },
+  { "<title></title>", NULL },
+  { "title", NULL },
+  { "", NULL },
+  { NULL, NULL },
+};
+
+START_TEST (a_page_is_told_by_its_title)
+{
+  char buf[16];
+  int r = kwi_body_page_title (pages[_i].body, buf, sizeof buf);
+
+  ck_assert_int_eq (r, pages[_i].title != NULL ? 0 : -1);
+  if (r == 0)
+    ck_assert_str_eq (buf, pages[_i].title);
+}
+END_TEST
+
 #define N(a) ((int) (sizeof (a) / sizeof (a)[0]))
 
 static Suite *
@@ -258,6 +281,7 @@ suite (void)
   tcase_add_loop_test (tc, a_chunk_with_a_role_alone_is_no_content, 0, N (chunks));
   tcase_add_loop_test (tc, an_errors_words_are_found_where_relatives_put_them, 0,
                        N (errors));
+  tcase_add_loop_test (tc, a_page_is_told_by_its_title, 0, N (pages));
   suite_add_tcase (s, tc);
   return s;
 }
