@@ -25,6 +25,9 @@ struct kwi_answer {
   int cancelled;
   int too_large;                /* over max_response                      */
   int aborted;                  /* the body's sink said stop              */
+  int no_trust;                 /* KW_ERR_*: a certificate, of the other
+                                   side or of ours, is not accepted, so the
+                                   request was not sent; 0: nothing of that */
   int in_stream;                /* body is one event's data               */
   int64_t received_ms;          /* Unix time                              */
   int64_t took_ms;

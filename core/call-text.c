@@ -305,6 +305,38 @@ say_unavailable (struct kwi_call *c, const struct kwi_decision *d)
                      (int) c->policy.max_retries, last);
 }
 
+/* At night the person in charge has this line and nothing else. */
+static void
+say_no_trust (struct kwi_call *c, const struct kwi_decision *d)
+{
+  const struct kwi_net *net = &c->provider->config->net;
+  char last[384], files[512] = "";
+
+  provider_text (c, last, sizeof last);
+  if (d->code == KW_ERR_SETTINGS) {
+    if (net->ca_file != NULL)
+      append (files, sizeof files, "; ca_file = %s", net->ca_file);
+    if (net->client_cert != NULL)
+      append (files, sizeof files, "; client_cert = %s", net->client_cert);
+    if (net->client_key != NULL)
+      append (files, sizeof files, "; client_key = %s", net->client_key);
+    (void) kwi_fail (c->err, d->code,
+                     "the certificates to reach %s at %s with cannot be used: "
+                     "%s%s", provider_name (c), c->provider->base_url, last, files);
+    return;
+  }
+  if (net->ca_file != NULL)
+    append (files, sizeof files, "in ca_file (%s)", net->ca_file);
+  else
+    append (files, sizeof files, "that this system knows (or in a ca_file)");
+  (void) kwi_fail (c->err, d->code,
+                   "%s at %s is not trusted, so nothing was sent and no retry "
+                   "would help: %s; its certificate must be valid now, by this "
+                   "machine's clock, must name that host, and must come from an "
+                   "authority %s",
+                   provider_name (c), c->provider->base_url, last, files);
+}
+
 static void
 say_redirect (struct kwi_call *c, const struct kwi_decision *d)
 {
@@ -328,6 +360,10 @@ kwi_call_say_given_up (struct kwi_call *c, const struct kwi_decision *d,
 {
   char last[512];
 
+  if (c->answer.no_trust != 0 && c->answer.no_trust == d->code) {
+    say_no_trust (c, d);
+    return;
+  }
   last_answer (c, last, sizeof last);
   switch (d->code) {
   case KW_ERR_RATE_LIMIT:

@@ -285,11 +285,14 @@ ended_outside (struct kwi_call *c)
     d.code = KW_ERR_DEADLINE;
   else if (c->answer.too_large)
     d.code = KW_ERR_TOO_LARGE;
+  else if (c->answer.no_trust != 0)
+    d.code = c->answer.no_trust;
   else
     return 0;
   memset (&c->judgement, 0, sizeof c->judgement);
   c->judgement.input_tokens = c->judgement.output_tokens = -1;
-  kwi_call_make_transient (&c->judgement, kw_error_name (d.code));
+  kwi_call_make_transient (&c->judgement, c->answer.no_trust != 0
+                                          ? "certificate" : kw_error_name (d.code));
   record_and_report (c, &e);
   kwi_call_say_given_up (c, &d, kwi_call_wall (c));
   (void) kwi_call_finish (c, d.code);

@@ -2,11 +2,13 @@
  * Relative ones begin at the INI's folder.  Looks whether they are there; does
  * not read them.  Has the helpers of options.c too. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "options-private.h"
 
@@ -69,6 +71,22 @@ kwi_set_path (const struct kwi_setting *s, const struct kwi_spec *spec,
   char *path = resolve (s, s->value, &bad);
 
   return bad ? 0 : kwi_keep (kwi_field (spec, target), path);
+}
+
+/* Missing, it would be told of with each request, in libcurl's words. */
+int
+kwi_set_pem (const struct kwi_setting *s, const struct kwi_spec *spec,
+             void *target)
+{
+  const char *path;
+
+  if (kwi_set_path (s, spec, target) != 0)
+    return -1;
+  memcpy (&path, kwi_field (spec, target), sizeof path);
+  if (path != NULL && faccessat (AT_FDCWD, path, R_OK, AT_EACCESS) != 0)
+    kwi_wrong (s, "cannot be read (%s: %s); allowed: the path of a PEM file",
+               path, strerror (errno));
+  return 0;
 }
 
 int

@@ -35,6 +35,7 @@ void kwi_wrong (const struct kwi_setting *, const char *fmt, ...)
 int kwi_keep (char **field, char *text);
 
 int kwi_set_path (const struct kwi_setting *, const struct kwi_spec *, void *);
+int kwi_set_pem (const struct kwi_setting *, const struct kwi_spec *, void *);
 int kwi_set_env_file (const struct kwi_setting *, const struct kwi_spec *,
                       void *);
 int kwi_set_plugin_dir (const struct kwi_setting *, const struct kwi_spec *,

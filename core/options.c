@@ -151,14 +151,13 @@ set_insecure (const struct kwi_setting *s, const struct kwi_spec *spec,
               void *target)
 {
   int r = set_word (s, spec, target);
-  int on = 0;
+  const struct kwi_provider_config *provider = target;
 
-  memcpy (&on, kwi_field (spec, target), sizeof on);
-  if (on)
-    kwi_report (s->mistakes->reporter, 1, "%s:%d: insecure_tls = yes: "
-                "certificates are not verified, so anybody on the way can read "
-                "the keys; for a certificate of your own use ca_file", s->file,
-                s->line);
+  if (provider->net.insecure)
+    kwi_report (s->mistakes->reporter, 1, "%s:%d: insecure_tls = yes: the "
+                "certificate of \"%s\" is not verified, so anybody on the way "
+                "can read its keys; for a certificate of your own use ca_file",
+                s->file, s->line, provider->name);
   return r;
 }
 
@@ -293,9 +292,9 @@ static const struct kwi_spec provider_specs[] = {
     "1KB to 2GB", NULL },
   { "proxy", set_proxy, PROVIDER (net.proxy), 0, 0,
     "http://, https://, socks5://, socks5h:// and HOST[:PORT]; none", NULL },
-  { "ca_file", kwi_set_path, PROVIDER (net.ca_file), 0, 0, NULL, NULL },
-  { "client_cert", kwi_set_path, PROVIDER (net.client_cert), 0, 0, NULL, NULL },
-  { "client_key", kwi_set_path, PROVIDER (net.client_key), 0, 0, NULL, NULL },
+  { "ca_file", kwi_set_pem, PROVIDER (net.ca_file), 0, 0, NULL, NULL },
+  { "client_cert", kwi_set_pem, PROVIDER (net.client_cert), 0, 0, NULL, NULL },
+  { "client_key", kwi_set_pem, PROVIDER (net.client_key), 0, 0, NULL, NULL },
   { "http_version", set_word, PROVIDER (net.http_1_1), 0, 0, "auto, 1.1",
     http_versions },
   { "insecure_tls", set_insecure, PROVIDER (net.insecure), 0, 0, "yes, no",

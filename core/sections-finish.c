@@ -83,6 +83,15 @@ check_provider_name (const struct whole *p,
                  provider->name);
 }
 
+static void
+check_net (const struct whole *p, const struct kwi_provider_config *provider)
+{
+  if (provider->net.client_key != NULL && provider->net.client_cert == NULL)
+    kwi_mistake (p->mistakes, "%s:%d: [provider %s] has a client_key, but no "
+                 "client_cert that it belongs to", p->file, provider->line,
+                 provider->name);
+}
+
 int
 kwi_sections_finish (const char *file, struct kwi_config *config,
                      int provider_line, struct kwi_mistakes *mistakes)
@@ -98,6 +107,7 @@ kwi_sections_finish (const char *file, struct kwi_config *config,
     return -1;
   for (size_t i = 0; i < config->n_providers; i++) {
     check_provider_name (&whole, &config->providers[i]);
+    check_net (&whole, &config->providers[i]);
     if (check_key_names (&whole, &config->providers[i]) != 0)
       return -1;
   }

@@ -24,6 +24,7 @@ struct kwi_handle {
                                    vault has none; NULL: never needed     */
   struct curl_slist *nodes;     /* the headers', so that none is copied   */
   size_t n_nodes;
+  char why[CURL_ERROR_SIZE];    /* it failed, in libcurl's words          */
   char encoding[64];            /* the Accept-Encoding line; "": none     */
 
   /* As it was set last. */

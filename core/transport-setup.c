@@ -102,6 +102,7 @@ set_always (struct kwi_handle *h)
 #endif
   (void) curl_easy_setopt (e, CURLOPT_SHARE, h->share);
   (void) curl_easy_setopt (e, CURLOPT_PRIVATE, h);
+  (void) curl_easy_setopt (e, CURLOPT_ERRORBUFFER, h->why);
   (void) curl_easy_setopt (e, CURLOPT_HEADERFUNCTION, kwi_on_header);
   (void) curl_easy_setopt (e, CURLOPT_HEADERDATA, h);
   (void) curl_easy_setopt (e, CURLOPT_WRITEFUNCTION, kwi_on_body);

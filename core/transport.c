@@ -13,6 +13,7 @@
 
 #define KW_PROVIDER_API 1
 #include <keywheel/provider.h>  /* KW_NET_* */
+#include <keywheel/keywheel.h>  /* KW_ERR_* */
 
 #include "answer.h"
 #include "clock.h"
@@ -153,31 +154,37 @@ kwi_on_body (char *data, size_t one, size_t n, void *user)
 
 /* ---- How an exchange ends ------------------------------------------------ */
 
-static uint32_t
+/* own_words: of libcurl about this connection; of what is not listed they may
+ * have a proxy's password in them. */
+struct net_error { CURLcode rc; uint32_t net; int own_words, no_trust; };
+
+static const struct net_error *
 net_error (CURLcode rc)
 {
-  static const struct { CURLcode rc; uint32_t net; } known[] = {
-    { CURLE_OK, KW_NET_OK },
-    { CURLE_COULDNT_RESOLVE_HOST, KW_NET_RESOLVE },
-    { CURLE_COULDNT_RESOLVE_PROXY, KW_NET_RESOLVE },
-    { CURLE_COULDNT_CONNECT, KW_NET_CONNECT },
-    { CURLE_SSL_CONNECT_ERROR, KW_NET_TLS },
-    { CURLE_PEER_FAILED_VERIFICATION, KW_NET_TLS },
-    { CURLE_SSL_CERTPROBLEM, KW_NET_TLS },
-    { CURLE_SSL_CACERT_BADFILE, KW_NET_TLS },
-    { CURLE_OPERATION_TIMEDOUT, KW_NET_TIMEOUT },
-    { CURLE_GOT_NOTHING, KW_NET_CLOSED },
-    { CURLE_PARTIAL_FILE, KW_NET_CLOSED },
-    { CURLE_SEND_ERROR, KW_NET_CLOSED },
-    { CURLE_RECV_ERROR, KW_NET_CLOSED },
-    { CURLE_HTTP2_STREAM, KW_NET_CLOSED },
+  static const struct net_error known[] = {
+    { CURLE_OK, KW_NET_OK, 0, 0 },
+    { CURLE_COULDNT_RESOLVE_HOST, KW_NET_RESOLVE, 1, 0 },
+    { CURLE_COULDNT_RESOLVE_PROXY, KW_NET_RESOLVE, 1, 0 },
+    { CURLE_COULDNT_CONNECT, KW_NET_CONNECT, 1, 0 },
+    { CURLE_SSL_CONNECT_ERROR, KW_NET_TLS, 1, 0 },
+    { CURLE_PEER_FAILED_VERIFICATION, KW_NET_TLS, 1, KW_ERR_UNAVAILABLE },
+    { CURLE_SSL_CERTPROBLEM, KW_NET_TLS, 1, KW_ERR_SETTINGS },
+    { CURLE_SSL_CACERT_BADFILE, KW_NET_TLS, 1, KW_ERR_SETTINGS },
+    { CURLE_OPERATION_TIMEDOUT, KW_NET_TIMEOUT, 0, 0 },
+    { CURLE_GOT_NOTHING, KW_NET_CLOSED, 0, 0 },
+    { CURLE_PARTIAL_FILE, KW_NET_CLOSED, 0, 0 },
+    { CURLE_SEND_ERROR, KW_NET_CLOSED, 1, 0 },
+    { CURLE_RECV_ERROR, KW_NET_CLOSED, 1, 0 },
+    { CURLE_HTTP2, KW_NET_CLOSED, 1, 0 },
+    { CURLE_HTTP2_STREAM, KW_NET_CLOSED, 1, 0 },
   };
+  static const struct net_error other = { .net = KW_NET_OTHER };
   size_t i;
 
   for (i = 0; i < sizeof known / sizeof known[0]; i++)
     if (known[i].rc == rc)
-      return known[i].net;
-  return KW_NET_OTHER;
+      return &known[i];
+  return &other;
 }
 
 /* Handles that idle; each has buffers of some 20 KB. */
@@ -215,6 +222,25 @@ detach (struct kwi_exchange *x)
 /* rc: libcurl's; CURLE_OPERATION_TIMEDOUT and CURLE_ABORTED_BY_CALLBACK also
  * for our own ends. */
 static void
+note_failure (const struct kwi_exchange *x, CURLcode rc)
+{
+  const struct net_error *e = net_error (rc);
+  struct kwi_answer *a = x->answer;
+
+  if (a->past_deadline || a->timed_out)
+    a->net = KW_NET_TIMEOUT;
+  else {
+    a->net = e->net;
+    a->no_trust = e->no_trust;
+    if (rc == CURLE_OPERATION_TIMEDOUT)
+      a->connect_timed_out = 1; /* libcurl's own: it has no other of us */
+  }
+  if (a->net_text[0] == '\0')   /* else it says better why we stopped it */
+    note_text (a, e->own_words && x->handle->why[0] != '\0'
+                  ? x->handle->why : curl_easy_strerror (rc));
+}
+
+static void
 note_end (const struct kwi_exchange *x, CURLcode rc)
 {
   struct kwi_answer *a = x->answer;
@@ -224,13 +250,8 @@ note_end (const struct kwi_exchange *x, CURLcode rc)
   a->received_ms = x->wall_ms + took;
   a->status = status_of (x->handle) >= 200 ? status_of (x->handle) : 0;
   a->cancelled = kwi_transport_cancelled (x->lane->transport);
-  if (rc != CURLE_OK && !a->too_large && !a->aborted) {
-    a->net = a->past_deadline || a->timed_out ? KW_NET_TIMEOUT : net_error (rc);
-    if (rc == CURLE_OPERATION_TIMEDOUT && !a->past_deadline && !a->timed_out)
-      a->connect_timed_out = 1; /* libcurl's own: it has no other of us */
-    if (a->net_text[0] == '\0') /* else it says better why we stopped it */
-      note_text (a, curl_easy_strerror (rc));
-  }
+  if (rc != CURLE_OK && !a->too_large && !a->aborted)
+    note_failure (x, rc);
   if (a->status == 0 && a->net == KW_NET_OK)
     a->net = KW_NET_OTHER;      /* it failed on our side */
 }

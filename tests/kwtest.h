@@ -21,16 +21,24 @@ kwtest_builddir (void)
   return s != NULL ? s : ".";
 }
 
-/* main for a suite: runs it, prints Check's closing line, fails if one failed. */
+/* Runs it, prints Check's closing line; main's exit code. */
+static inline int
+kwtest_run (Suite *suite)
+{
+  SRunner *sr = srunner_create (suite);
+  int failed;
+
+  srunner_run_all (sr, CK_NORMAL);
+  failed = srunner_ntests_failed (sr);
+  srunner_free (sr);
+  return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
 #define KW_MAIN(make_suite)                                             \
   int                                                                   \
   main (void)                                                           \
   {                                                                     \
-    SRunner *sr = srunner_create (make_suite ());                       \
-    srunner_run_all (sr, CK_NORMAL);                                    \
-    int failed = srunner_ntests_failed (sr);                            \
-    srunner_free (sr);                                                  \
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;                   \
+    return kwtest_run (make_suite ());                                  \
   }
 
 #endif

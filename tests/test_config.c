@@ -79,9 +79,9 @@ static const char everything[] =
   "max_concurrency = 8\n"
   "max_response = 2GB\n"
   "proxy = socks5h://user:word@127.0.0.1:1080\n"
-  "ca_file = ca.pem\n"
-  "client_cert = me.pem\n"
-  "client_key = me.key\n"
+  "ca_file = .env.local\n"
+  "client_cert = keywheel.ini\n"
+  "client_key = ./.env.local\n"
   "http_version = 1.1\n"
   "allow_secret = yes\n"
   "flavour = vanilla\n"
@@ -132,8 +132,8 @@ START_TEST (every_option_is_kept)
   ck_assert_int_eq (two->policy.on_auth, KWI_ON_SWITCH);
   ck_assert_int_eq (two->max_response, INT64_C (2) << 30);
   ck_assert_str_eq (two->net.proxy, "socks5h://user:word@127.0.0.1:1080");
-  ck_assert_str_eq (two->net.ca_file, kit_path ("ca.pem"));
-  ck_assert_str_eq (two->net.client_cert, kit_path ("me.pem"));
+  ck_assert_str_eq (two->net.ca_file, kit_path (".env.local"));
+  ck_assert_str_eq (two->net.client_cert, kit_path ("keywheel.ini"));
   ck_assert_int_eq (two->net.http_1_1, 1);
   ck_assert_int_eq (two->allow_secret, 1);
   ck_assert_int_eq (two->exact, 1);
@@ -439,8 +439,9 @@ START_TEST (every_option_of_a_provider_is_listed)
 {
   static const char *const values[] = {
     "p", "https://h", "m", "1", "1", "1s", "2s", "1s", "1s", "1s", "wait",
-    "fail", "fail", "stated", "on", "priority", "0", "0", "1KB", "none", "a",
-    "a", "a", "auto", "no", "no"
+    "fail", "fail", "stated", "on", "priority", "0", "0", "1KB", "none",
+    "keywheel.ini", "keywheel.ini", "keywheel.ini\nclient_cert = keywheel.ini",
+    "auto", "no", "no"
   };
 
   for (size_t i = 0; kwi_provider_options[i] != NULL; i++) {

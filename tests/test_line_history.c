@@ -277,7 +277,7 @@ one_step (void)
     end (c);                    /* it dies without an answer */
   }
   else if (what == 66 && below (10) == 0) {
-    kwi_keyring_reset (r, 2);
+    kwi_keyring_reset (r, 2, now);
     for (i = 0; i < 2; i++)     /* then one may try */
       if (limited[i])
         refuse (i);

@@ -52,6 +52,8 @@ static const struct one sections[] = {
   { "[provider p]\n[keywheel]\n[provider q]\n\n[provider p]\n",
     "5: [provider p] was already there in line 1; put all its options into "
     "one" },
+  { "[provider p]\nclient_key = keywheel.ini\n",
+    "1: [provider p] has a client_key, but no client_cert that it belongs to" },
   { "[keywheel]\n[provider p]\n[keywheel]\n",
     "3: [keywheel] was already there in line 1; put all its options into one" },
   { "[key p/k]\nenv = A\n[key p/l]\nenv = B\n[key p/k]\nenv = C\n",
@@ -131,6 +133,10 @@ static const struct one options[] = {
   { "on_billing = x", "on_billing = x is not known (allowed: switch, fail)" },
   { "proxy = user:word@host", "proxy is no URL of a proxy; allowed: http://, "
     "https://, socks5://, socks5h:// and HOST[:PORT]; none" },
+  { "ca_file = gone.pem", "ca_file = gone.pem cannot be read (gone.pem: No such "
+    "file or directory); allowed: the path of a PEM file" },
+  { "client_cert = gone.pem", "client_cert = gone.pem cannot be read (gone.pem: No "
+    "such file or directory); allowed: the path of a PEM file" },
   { "http_version = 2", "http_version = 2 is not known (allowed: auto, 1.1)" },
   { "insecure_tls = maybe", "insecure_tls = maybe is not known (allowed: yes, no)" },
   { "allow_secret = true",
@@ -336,8 +342,8 @@ static const struct one oddities[] = {
     "2: base_url begins with http://, so keys and prompts go out readable for "
     "everybody on the way; use https://" },
   { "[provider p]\ninsecure_tls = yes\n",
-    "2: insecure_tls = yes: certificates are not verified, so anybody on the way "
-    "can read the keys; for a certificate of your own use ca_file" },
+    "2: insecure_tls = yes: the certificate of \"p\" is not verified, so anybody "
+    "on the way can read its keys; for a certificate of your own use ca_file" },
   { "[keywheel]\nenv_file = gone.env\n",
     "2: env_file \"gone.env\" does not exist (gone.env); going on without it" },
   { "[provider groq]\n[key gorq/b]\nenv = B\n",
