@@ -73,6 +73,7 @@ send_it (struct kwi_call *c)
   if (c->stream) {
     c->sink.max_response = config->max_response;
     x->sink = take_stream;
+    x->may_pause = c->sink.may_pause;
   }
   kwi_exchange_begin (c->lane, x);
 }

@@ -31,6 +31,7 @@ struct kwi_handle {
   const struct kwi_net *net;
   enum kwi_method method;
   int encoded;                  /* compressed answers are welcome         */
+  int http_1_1;                 /* HTTP/2 is not asked for                */
   int64_t connect_timeout_ms;
   char *url;                    /* of our own; NULL: one with a key in it */
   size_t url_size;
@@ -41,6 +42,8 @@ struct kwi_handle *kwi_handle_new (struct kwi_lane *, CURLSH *share);
 void kwi_handle_free (struct kwi_handle *);
 /* Makes it h->x's; 0, or -1 with a text for people in *ret_why. */
 int kwi_handle_set (struct kwi_handle *, const char **ret_why);
+/* Takes it off libcurl.  cut: it has not ended by itself. */
+void kwi_handle_remove (struct kwi_handle *, int cut);
 /* Wipes what had the key in it. */
 void kwi_handle_done (struct kwi_handle *);
 

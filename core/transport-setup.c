@@ -160,6 +160,7 @@ set_net (struct kwi_handle *h, const struct kwi_net *n)
   h->net = n;
   h->method = KWI_METHOD_NONE;
   h->encoded = -1;
+  h->http_1_1 = 0;
   h->connect_timeout_ms = 0;
   free (h->url);
   h->url = NULL;
@@ -173,9 +174,6 @@ set_net (struct kwi_handle *h, const struct kwi_net *n)
     bad |= curl_easy_setopt (e, CURLOPT_SSLCERT, n->client_cert) != CURLE_OK;
   if (n->client_key != NULL)
     bad |= curl_easy_setopt (e, CURLOPT_SSLKEY, n->client_key) != CURLE_OK;
-  if (n->http_1_1)
-    bad |= curl_easy_setopt (e, CURLOPT_HTTP_VERSION,
-                             (long) CURL_HTTP_VERSION_1_1) != CURLE_OK;
   if (n->insecure) {
     bad |= curl_easy_setopt (e, CURLOPT_SSL_VERIFYPEER, 0L) != CURLE_OK;
     bad |= curl_easy_setopt (e, CURLOPT_SSL_VERIFYHOST, 0L) != CURLE_OK;
@@ -183,6 +181,32 @@ set_net (struct kwi_handle *h, const struct kwi_net *n)
   if (bad)
     h->net = NULL;
   return bad ? -1 : 0;
+}
+
+/* Before 8.1.0 the data of one paused stream stops all of its connection
+ * (http2.c there: "just return here with CURLE_AGAIN.  This could be busy loop"),
+ * and the others on it are none the less waiting: so one that may be paused has a
+ * connection of its own. */
+static int
+pause_stops_others (void)
+{
+  return curl_version_info (CURLVERSION_NOW)->version_num < 0x080100;
+}
+
+static int
+set_http_version (struct kwi_handle *h)
+{
+  const struct kwi_exchange *x = h->x;
+  int http_1_1 = (x->net != NULL && x->net->http_1_1)
+                 || (x->may_pause && pause_stops_others ());
+
+  if (h->http_1_1 == http_1_1)
+    return 0;
+  h->http_1_1 = http_1_1;
+  return curl_easy_setopt (h->easy, CURLOPT_HTTP_VERSION,
+                           (long) (http_1_1 ? CURL_HTTP_VERSION_1_1
+                                            : CURL_HTTP_VERSION_NONE)) == CURLE_OK
+         ? 0 : -1;
 }
 
 /* libcurl copies a URL and takes it apart anew whenever it is set. */
@@ -327,7 +351,7 @@ kwi_handle_set (struct kwi_handle *h, const char **ret_why)
   const struct kw_request *r = x->request;
 
   *ret_why = "libcurl was built without what the section's options ask for";
-  if (set_net (h, x->net) != 0)
+  if (set_net (h, x->net) != 0 || set_http_version (h) != 0)
     return -1;
   *ret_why = "out of memory, or the key is too long for a header";
   if (r->secret_query[0] != '\0') {
@@ -348,6 +372,20 @@ kwi_handle_set (struct kwi_handle *h, const char **ret_why)
   }
   return set_url (h) != 0 || set_method (h) != 0 || set_headers (h) != 0
          ? -1 : 0;
+}
+
+/* To the provider an end on our side is told by a reset of its stream, which
+ * libcurl 7.88 keeps until something else is to be written there.  Where nothing
+ * else is under way it may as well close the connection, as HTTP/1.1 has to: else
+ * the provider would go on, and count, what nobody reads. */
+void
+kwi_handle_remove (struct kwi_handle *h, int cut)
+{
+  if (cut)
+    (void) curl_easy_setopt (h->easy, CURLOPT_FORBID_REUSE, 1L);
+  (void) curl_multi_remove_handle (h->lane->multi, h->easy);
+  if (cut)
+    (void) curl_easy_setopt (h->easy, CURLOPT_FORBID_REUSE, 0L);
 }
 
 void

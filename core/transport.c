@@ -202,15 +202,15 @@ give_back (struct kwi_lane *l, struct kwi_handle *h)
   l->n_handles++;
 }
 
-/* Takes it off libcurl; the handle goes back to the lane. */
+/* The handle goes back to the lane. */
 static void
-detach (struct kwi_exchange *x)
+detach (struct kwi_exchange *x, int cut)
 {
   struct kwi_lane *l = x->lane;
   struct kwi_handle *h = x->handle;
 
   kwi_timer_unset (&l->loop.timers, &x->timer);
-  (void) curl_multi_remove_handle (l->multi, h->easy);
+  kwi_handle_remove (h, cut);
   kwi_handle_done (h);
   give_back (l, h);
   x->handle = NULL;
@@ -257,10 +257,10 @@ note_end (const struct kwi_exchange *x, CURLcode rc)
 }
 
 static void
-end (struct kwi_exchange *x, CURLcode rc)
+end (struct kwi_exchange *x, CURLcode rc, int cut)
 {
   note_end (x, rc);
-  detach (x);
+  detach (x, cut);
   x->done (x->user);
 }
 
@@ -280,6 +280,24 @@ end_failed (struct kwi_lane *l)
   }
 }
 
+/* The goodbye of an idle HTTP/2 connection may lie behind other frames, where
+ * libcurl does not see it before it sends.  Nothing came of that request, so it
+ * goes out once more at once, as libcurl itself does it for HTTP/1.1. */
+static int
+send_again (struct kwi_exchange *x, CURLcode rc)
+{
+  CURL *easy = x->handle->easy;
+  long connects = 1;
+
+  if (rc != CURLE_HTTP2 || x->again || status_of (x->handle) != 0
+      || curl_easy_getinfo (easy, CURLINFO_NUM_CONNECTS, &connects) != CURLE_OK
+      || connects != 0)
+    return 0;
+  x->again = 1;
+  (void) curl_multi_remove_handle (x->lane->multi, easy);
+  return curl_multi_add_handle (x->lane->multi, easy) == CURLM_OK;
+}
+
 static void
 on_turn (void *user)
 {
@@ -291,8 +309,11 @@ on_turn (void *user)
   while ((msg = curl_multi_info_read (l->multi, &left)) != NULL)
     if (msg->msg == CURLMSG_DONE
         && curl_easy_getinfo (msg->easy_handle, CURLINFO_PRIVATE, &h) == CURLE_OK
-        && h->x != NULL)
-      end (h->x, msg->data.result);
+        && h->x != NULL) {
+      CURLcode rc = msg->data.result;   /* gone with what comes next */
+      if (!send_again (h->x, rc))
+        end (h->x, rc, 0);
+    }
 }
 
 /* The first of its time-outs, or that which has passed and is noted. */
@@ -323,7 +344,7 @@ on_time_out (struct kwi_timer *t)
   if (at > x->lane->loop.now_ms)
     kwi_timer_set (&x->lane->loop.timers, t, at);
   else
-    end (x, CURLE_OPERATION_TIMEDOUT);
+    end (x, CURLE_OPERATION_TIMEDOUT, 1);
 }
 
 /* ---- Turning ------------------------------------------------------------- */
@@ -368,7 +389,7 @@ kwi_exchange_begin (struct kwi_lane *l, struct kwi_exchange *x)
   kwi_answer_reset (x->answer);
   x->lane = l;
   x->skip = 0;
-  x->paused = 0;
+  x->paused = x->again = 0;
   x->began_ms = x->heard_ms = l->loop.now_ms;
   x->timer.fire = on_time_out;
   if (h != NULL) {
@@ -403,7 +424,7 @@ kwi_exchange_abort (struct kwi_exchange *x)
   struct kwi_exchange **at;
 
   if (x->handle != NULL) {
-    detach (x);
+    detach (x, 1);
     return;
   }
   if (x->lane != NULL)

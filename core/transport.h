@@ -56,6 +56,7 @@ struct kwi_exchange {
   int64_t max_response;
   int64_t wall_ms;              /* what received_ms is counted from       */
   int stream;                   /* the timeout is the longest silence     */
+  int may_pause;                /* the sink may say KWI_SINK_PAUSE        */
   /* A stream's body goes here as it comes (status and headers are in the
    * answer); NULL: the body is kept in the answer. */
   int (*sink) (void *user, struct kwi_answer *, const void *data, size_t len,
@@ -68,6 +69,7 @@ struct kwi_exchange {
   int paused;
   struct kwi_lane *lane;
   struct kwi_handle *handle;    /* libcurl's, and what belongs to it      */
+  int again;                    /* sent on a second connection            */
   struct kwi_exchange *next;    /* of those that ended at once            */
   char *url;                    /* with the key in it; guarded            */
   size_t skip;                  /* bytes that come again after a pause    */

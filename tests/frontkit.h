@@ -25,18 +25,25 @@ text_of (const char *fmt, ...)
   return text;
 }
 
-/* The simulator, in virtual time, behind a front; clients ask for this host. */
+/* The simulator, in virtual time, behind a front that is asked for by this name;
+ * its first key is given with its limits. */
 static inline void
-front_up (const char *host, struct front_options options)
+front_up_with (const char *key, const char *host, struct front_options options)
 {
   const char *url;
 
-  kit_sim ("--key", "sk-a,name=A", "--key", "sk-b,name=B");
+  kit_sim ("--key", key, "--key", "sk-b,name=B");
   kit_keys ("sk-a", "sk-b");
   url = simctl_base_url (kit.sim);
   options.behind = text_of ("%.*s", (int) (strlen (url) - strlen ("/v1")), url);
   front = front_start (&options);
   kit.url = front_url (front, host);
+}
+
+static inline void
+front_up (const char *host, struct front_options options)
+{
+  front_up_with ("sk-a,name=A", host, options);
 }
 
 /* A client that trusts the test's authority. */

@@ -22,7 +22,8 @@ enum { PATIENCE_MS = 60000, TEXT = 256 };
 struct front {
   struct front_options is;
   struct proc *nginx;           /* NULL: killed                           */
-  int fd, port;                 /* fd keeps it                            */
+  int fd, port;                 /* fd does not listen: nginx takes a place
+                                   beside it                              */
   char dir[64];
   char url[2][64];
 };
@@ -141,21 +142,31 @@ tlskit_run (Suite *(*make_suite) (void))
 
 /* ---- nginx ------------------------------------------------------------------ */
 
-/* The port is kept by a socket that does not listen; nginx gets a place beside
- * it. */
+/* A port that the system picks, on loopback, which others may have, too, if they
+ * ask for that and are the same user. */
 static int
-keep_port (int *ret_port)
+take_port (int share, int *ret_port)
 {
   struct sockaddr_in at = { .sin_family = AF_INET };
   socklen_t size = sizeof at;
-  int fd = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), yes = 1;
+  int fd = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
   at.sin_addr.s_addr = htonl (INADDR_LOOPBACK);
   ck_assert_int_ge (fd, 0);
-  ck_assert_int_eq (setsockopt (fd, SOL_SOCKET, SO_REUSEPORT, &yes, sizeof yes), 0);
+  ck_assert_int_eq (setsockopt (fd, SOL_SOCKET, SO_REUSEADDR, &share, sizeof share), 0);
+  ck_assert_int_eq (setsockopt (fd, SOL_SOCKET, SO_REUSEPORT, &share, sizeof share), 0);
   ck_assert_int_eq (bind (fd, (struct sockaddr *) &at, sizeof at), 0);
   ck_assert_int_eq (getsockname (fd, (struct sockaddr *) &at, &size), 0);
   *ret_port = ntohs (at.sin_port);
+  return fd;
+}
+
+int
+tlskit_listen (int *ret_port)
+{
+  int fd = take_port (0, ret_port);
+
+  ck_assert_int_eq (listen (fd, 64), 0);
   return fd;
 }
 
@@ -188,8 +199,6 @@ write_conf (struct front *f, const char *path)
                      "location / { proxy_pass %s; " PASS_ON " }\n", f->port,
                 is->only_http_1_1 ? "" : " http2", certs, cert, certs, cert,
                 is->lines != NULL ? is->lines : "", is->behind);
-  if (is->hand != NULL)
-    n |= fprintf (out, "location /hand/ { proxy_pass %s; " PASS_ON " }\n", is->hand);
   n |= fprintf (out, "}\n}\n");
   ck_assert_int_ge (n, 0);
   ck_assert_int_eq (fclose (out), 0);
@@ -220,7 +229,7 @@ front_start (const struct front_options *options)
   f->is = *options;
   fill (f->dir, sizeof f->dir, "/tmp/keywheel-tls-XXXXXX");
   ck_assert_ptr_nonnull (mkdtemp (f->dir));
-  f->fd = keep_port (&f->port);
+  f->fd = take_port (1, &f->port);
   fill (conf, sizeof conf, "%s/nginx.conf", f->dir);
   write_conf (f, conf);
   front_again (f);

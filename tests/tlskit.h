@@ -30,7 +30,6 @@ struct front;
 
 struct front_options {
   const char *behind;           /* scheme, host and port                  */
-  const char *hand;             /* the same, for what is below /hand/; NULL */
   const char *cert;             /* "server" by default                    */
   const char *lines;            /* of nginx's server block; NULL: none    */
   int only_http_1_1;
@@ -61,5 +60,8 @@ struct front_line {
 };
 
 void front_log (struct front *, struct front_line *);
+
+/* Listens on a port of 127.0.0.1 that the system picks. */
+int tlskit_listen (int *ret_port);
 
 #endif

@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "kwtest.h"
+#include "tlskit.h"
 
 struct tunnel {
   int fd, port;
@@ -101,18 +101,9 @@ tunnel_serve (void *user)
 static inline void
 tunnel_start (struct tunnel *t, const char *refusal)
 {
-  struct sockaddr_in at = { .sin_family = AF_INET };
-  socklen_t size = sizeof at;
-
   memset (t, 0, sizeof *t);
   t->refusal = refusal;
-  at.sin_addr.s_addr = htonl (INADDR_LOOPBACK);
-  t->fd = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  ck_assert_int_ge (t->fd, 0);
-  ck_assert_int_eq (bind (t->fd, (struct sockaddr *) &at, sizeof at), 0);
-  ck_assert_int_eq (listen (t->fd, 8), 0);
-  ck_assert_int_eq (getsockname (t->fd, (struct sockaddr *) &at, &size), 0);
-  t->port = ntohs (at.sin_port);
+  t->fd = tlskit_listen (&t->port);
   ck_assert_int_eq (pthread_create (&t->thread, NULL, tunnel_serve, t), 0);
 }
 
