@@ -34,6 +34,18 @@ kwtest_run (Suite *suite)
   return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/* How often a thing is to be repeated that is n times where nothing watches; never
+ * 0.  KW_TEST_SCALE is by how much a watched run is shorter. */
+static inline int
+kwtest_scaled (int n)
+{
+  const char *s = getenv ("KW_TEST_SCALE");
+  long by = s != NULL ? strtol (s, NULL, 10) : 1;
+
+  return by <= 1 ? n : by < n ? (int) (n / by) : 1;
+}
+
+/* main for a suite. */
 #define KW_MAIN(make_suite)                                             \
   int                                                                   \
   main (void)                                                           \

@@ -301,6 +301,7 @@ change_and_compare (const char *from, size_t len, int times)
 
   if (len > sizeof text - 256)
     return;
+  times = kwtest_scaled (times);
   for (int i = 0; i < times; i++) {
     size_t n = len;
     memcpy (text, from, len);

@@ -317,11 +317,7 @@ do_reset (size_t n)
 static void
 go_through (size_t n, int provider, int steps)
 {
-  /* Where everything takes long, under valgrind for one. */
-  const char *scale = getenv ("KW_TEST_SCALE");
-  int divisor = scale != NULL ? (int) strtol (scale, NULL, 10) : 1;
-
-  steps /= divisor > 0 ? divisor : 1;
+  steps = kwtest_scaled (steps);
   open_rings (n);
   for (step = 0; step < steps; step++)
     switch (below (16)) {

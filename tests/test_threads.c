@@ -11,7 +11,7 @@
 
 enum { CALLERS = 64, KEYS = 8, SPENT = 5 };
 
-static int requests = 10000;    /* divided by KW_TEST_SCALE */
+static int requests;
 
 /* What the observer keeps of each attempt, and of each key's marking. */
 static struct attempt { uint64_t seq, call; int key; } *attempts;
@@ -131,6 +131,9 @@ none_went_to_a_key_known_to_be_exhausted (void)
 static void
 open_with_keys (const char *const *args)
 {
+  n_attempts = n_switches = next_request = served = n_failed = 0;
+  for (int i = 0; i < KEYS; i++)
+    n_exhausted[i] = 0;
   kit.virtual_time = 0;
   kit.sim = simctl_start (args);
   kit_keys ("sk-0", "sk-1,sk-2,sk-3,sk-4,sk-5,sk-6,sk-7");
@@ -277,11 +280,8 @@ suite (void)
 {
   Suite *s = suite_create ("threads");
   TCase *tc = tcase_create ("threads");
-  const char *scale = getenv ("KW_TEST_SCALE");
-  long n = scale != NULL ? strtol (scale, NULL, 10) : 1;
 
-  if (n > 1)
-    requests /= (int) n;
+  requests = kwtest_scaled (10000);
   tcase_add_checked_fixture (tc, kit_setup, kit_teardown);
   tcase_set_timeout (tc, 300);
   tcase_add_test (tc, ten_thousand_requests_over_eight_keys_of_which_five_run_out);

@@ -199,9 +199,7 @@ START_TEST (noise_is_read_within_its_bounds)
   static const char letters[] = "0123456789012345678901234567890123456789.:-+ TZhmsdn,at"
                                 "GMTUSunFeb/wi\xc2\xb5\xff\x01";
   uint64_t seed = UINT64_C (0x9e3779b97f4a7c15);
-  const char *scale = getenv ("KW_TEST_SCALE");
-  int rounds = 400000 / (scale != NULL && strtol (scale, NULL, 10) > 0
-                         ? (int) strtol (scale, NULL, 10) : 1);
+  int rounds = kwtest_scaled (400000);
 
   for (int i = 0; i < rounds; i++) {
     size_t len = (size_t) (seed >> 59);
