@@ -52,6 +52,7 @@ fresh (void)
   memset (&a, 0, sizeof a);
   memset (&r, 0, sizeof r);
   memset (&err, 0, sizeof err);
+  memset (logged, 0, sizeof logged);
   err.struct_size = sizeof err;
   a.received_ms = NOW;
 }

@@ -5,6 +5,7 @@
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* The top source and build folders; "make check" sets the variables. */
 static inline const char *
@@ -43,6 +44,15 @@ kwtest_scaled (int n)
   long by = s != NULL ? strtol (s, NULL, 10) : 1;
 
   return by <= 1 ? n : by < n ? (int) (n / by) : 1;
+}
+
+/* Does each test have a process of its own?  Not with CK_FORK=no in the
+ * environment, as under valgrind; what ends its process is left out then. */
+static inline int
+kwtest_forks (void)
+{
+  const char *s = getenv ("CK_FORK");
+  return s == NULL || strcmp (s, "no") != 0;
 }
 
 /* main for a suite. */

@@ -345,7 +345,8 @@ make_suite (void)
   tcase_add_test (t, a_plugin_sees_the_answer_as_it_is);
   tcase_add_test (t, a_json_question_is_answered_through_the_table);
 #ifdef KW_DEBUG
-  tcase_add_test_raise_signal (t, a_service_at_the_wrong_moment_is_refused, 6);
+  if (kwtest_forks ())
+    tcase_add_test_raise_signal (t, a_service_at_the_wrong_moment_is_refused, 6);
 #else
   tcase_add_test (t, a_service_at_the_wrong_moment_is_refused);
 #endif
