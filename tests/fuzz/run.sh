@@ -68,6 +68,9 @@ if [ -n "${VALGRIND-}" ] && [ -n "${KW_PLAIN-}" ] && [ "$each" -ge 25 ]; then
   each=$((each - watch))
 fi
 [ "$each" -ge 1 ] || each=1
+if [ "$watch" -gt 0 ]; then
+  "${KW_MAKE:-make}" -C "$KW_PLAIN" replayers
+fi
 echo "$total runs of $each s, $jobs at once, seed $seed"
 
 # ---- Running ----------------------------------------------------------------------
