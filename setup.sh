@@ -2,7 +2,8 @@
 # setup.sh - from a fresh machine to a built, shown or tested keywheel.
 #
 #   ./setup.sh demo    install what is missing, build, show the wheel turning
-#   ./setup.sh check   install what is missing, build, run every test
+#   ./setup.sh check   install what is missing, build, run every test; or, as in
+#                      "./setup.sh check asan fuzz", of that only some phases
 #   ./setup.sh bench   install what is missing, measure beside bare libcurl
 #   ./setup.sh build   install what is missing, build in build/
 #   ./setup.sh deps    install what is missing
@@ -303,11 +304,15 @@ build ()
 
 # ---- Testing --------------------------------------------------------------------
 
+# In phases, and several at once so that no processor waits: make starts them, and
+# its jobs are shared by all of them.  To add one: a function phase_NAME, and its
+# name in check.  How long each took is told at the end.
+
 passed=0
 failed=0
 
-# Adds up the main run: what Check's closing lines say, each script as one.
-count_main_run ()
+# Adds up the plain run: what Check's closing lines say, each script as one.
+count_plain_run ()
 {
   for trs in "$build"/tests/*.trs; do
     [ -f "$trs" ] || continue
@@ -334,63 +339,113 @@ count_main_run ()
   done
 }
 
-# suites TITLE FOLDER TARGET [VARIABLE=...]: runs tests, a line each as it goes,
-# and shows the whole log of each that failed.
+# suites TARGET [VARIABLE=...]: runs tests in build/, a line each as it goes, and
+# shows the whole log of each that failed.
 suites ()
 {
-  suites_title=$1
-  suites_folder=$2
-  suites_target=$3
-  shift 3
-  suites_log=$logs/$suites_target-$(basename "$suites_folder").log
-  mkdir -p "$logs"
-  suites_began=$(date +%s)
-  say "== $suites_title"
+  suites_log=$logs/$phase.log
   rm -f "$suites_log.rc"
-  { make -C "$suites_folder" "-j$jobs" "$suites_target" "$@" 2>&1
+  { make -C "$build" "$@" 2>&1
     echo $? > "$suites_log.rc"
-  } | tee "$suites_log" | sed -n 's/^\([A-Z]*: tests\/.*\)$/   \1/p'
-  if [ "$(cat "$suites_log.rc")" -eq 0 ]; then
-    say "   done ($(($(date +%s) - suites_began)) s)"
-    return 0
-  fi
-  say "   FAILED: $suites_title ($(($(date +%s) - suites_began)) s)"
+  } | tee "$suites_log" | sed -un "s/^\([A-Z]*: tests\/.*\)\$/   $phase: \1/p"
+  [ "$(cat "$suites_log.rc")" -ne 0 ] || return 0
   # Which of the logs: those that make says failed, wherever that build was.
   suites_shown=
   sed -n -e 's/^\(FAIL\|ERROR\): \(tests\/.*\)$/\2/p' "$suites_log" | sort -u \
     > "$suites_log.failed"
-  while read -r name; do
-    find "$suites_folder" -path "*/${name%.sh}.log" -newer "$build/.began" \
-      > "$suites_log.found"
-    while read -r f; do
-      grep -q '^:global-test-result: PASS' "${f%.log}.trs" 2>/dev/null && continue
-      say "   ---- $f"
-      cat "$f"
-      suites_shown=yes
-    done < "$suites_log.found"
-  done < "$suites_log.failed"
-  if [ -z "$suites_shown" ] || grep -q '^valgrind/said' "$suites_log"; then
-    say "   ---- $suites_log"
-    cat "$suites_log"
-  fi
+  case $phase in
+    asan | tsan | fuzz) suites_where=$build/$phase ;;
+    distcheck) suites_where=$(echo "$build"/keywheel-*) ;;
+    *) suites_where=$build/tests ;;
+  esac
+  {
+    say "== FAILED: $phase"
+    while read -r name; do
+      find "$suites_where" -path "*/${name%.sh}.log" -newer "$build/.began" \
+        > "$suites_log.found"
+      while read -r f; do
+        grep -q '^:global-test-result: PASS' "${f%.log}.trs" 2>/dev/null && continue
+        say "   ---- $f"
+        cat "$f"
+        suites_shown=yes
+      done < "$suites_log.found"
+    done < "$suites_log.failed"
+    if [ -z "$suites_shown" ] || grep -q '^valgrind/said' "$suites_log"; then
+      say "   ---- $suites_log"
+      cat "$suites_log"
+    fi
+  } > "$suites_log.report"
+  cat "$suites_log.report"
   return 1
 }
 
-# A step beyond the main run counts only when it fails.
-also ()
+# Everything, built by gcc as users get it, but for the warnings.
+phase_gcc ()
 {
-  "$@" || failed=$((failed + 1))
+  rm -f "$build"/tests/*.trs "$build"/tests/*.log "$build/tests/providers.txt"
+  rc=0
+  suites check || rc=1
+  count_plain_run
+  # make failed though no test did: it did not come to the tests.
+  if [ "$rc" -ne 0 ] && [ "$failed" -eq 0 ]; then
+    failed=1
+  fi
 }
 
-finish ()
+# Everything again, built by the other compiler, whose warnings are errors too.
+phase_asan ()
 {
-  if [ -f "$build/tests/providers.txt" ]; then
-    say "== the answers that providers really gave, as their plugins judge them"
-    sed 's/^/   /' "$build/tests/providers.txt"
-  fi
-  say "$passed passed, $failed failed"
-  [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ] && exit 0
-  exit 1
+  asan_cc=gcc
+  ! has_tool clang >/dev/null || asan_cc=clang
+  suites check-asan CC="$asan_cc" WATCHED=--enable-werror
+}
+
+phase_tsan ()
+{
+  suites check-tsan
+}
+
+# What gcc has built, and therefore behind it.
+phase_valgrind ()
+{
+  suites check-valgrind
+}
+
+# On half of the processors and for twice as long.
+phase_fuzz ()
+{
+  KW_FUZZ_JOBS=$(((jobs + 1) / 2))
+  KW_FUZZ_SECONDS=$((${KW_FUZZ_SECONDS:-60} * 2))
+  export KW_FUZZ_JOBS KW_FUZZ_SECONDS
+  suites check-fuzz || return 1
+  sed -n 's/^\(check-fuzz: .*\)$/   \1/p' "$logs/fuzz.log"
+}
+
+# That the tarball is whole: it builds, its suites too, and a few of them run.
+# That the installed tree serves others, installcheck sees.
+phase_distcheck ()
+{
+  suites distcheck DISTCHECK_CONFIGURE_FLAGS=CFLAGS=-O0 KW_TEST_SCALE=10 \
+    TESTS="tests/abi.sh tests/exports.sh tests/provider-page.sh tests/style.sh \
+tests/test_cli tests/test_providers tests/test_replay"
+}
+
+# run_phase NAME: and what came of it, in a file.  Does not fail: the others go on.
+run_phase ()
+{
+  phase=$1
+  rm -f "$logs/$phase.result"
+  say "== $phase begins"
+  began=$(date +%s)
+  "phase_$phase" || failed=$((failed + 1))
+  took=$(($(date +%s) - began))
+  times > "$logs/$phase.times"
+  say "== $phase is done ($took s)"
+  cpu=$(awk -F '[ms ]+' 'NR == 2 { printf "%d", $1 * 60 + $2 + $3 * 60 + $4 }' \
+          "$logs/$phase.times")
+  suites_passed=$(grep -c '^PASS: tests/' "$logs/$phase.log") || true
+  suites_failed=$(grep -c '^\(FAIL\|ERROR\): tests/' "$logs/$phase.log") || true
+  echo "$passed $failed $took $cpu $suites_passed $suites_failed" > "$logs/$phase.result"
 }
 
 check_build ()
@@ -400,50 +455,54 @@ check_build ()
   step "make, gcc, warnings are errors" make.log make_in "$build"
 }
 
+# check [PHASE...]
 check ()
 {
   if ! check_build; then
-    failed=1
-    finish
+    say "0 passed, 1 failed"
+    exit 1
   fi
+  # The longest first, and what others wait for.
+  phases=${*:-gcc asan valgrind fuzz distcheck tsan}
+  for tool in valgrind clang; do
+    has_tool $tool >/dev/null || say "== $tool is not here: skipped"
+  done
+  has_tool valgrind >/dev/null || phases=$(echo "$phases" | sed 's/valgrind//')
+  has_tool clang >/dev/null || phases=$(echo "$phases" | sed 's/fuzz//')
+
   : > "$build/.began"
+  rm -f "$logs"/*.result
+  {
+    echo "all: $phases"
+    echo ".PHONY: all $phases"
+    echo "valgrind:$(echo " $phases " | sed -n 's/.* gcc .*/ gcc/p')"
+    for name in $phases; do
+      printf '%s:\n\t+@./setup.sh --phase %s\n' "$name" "$name"
+    done
+  } > "$build/phases.mk"
+  # One more than processors: some suites wait for what is to happen.
+  make --no-print-directory -j "$((jobs + 1))" -f "$build/phases.mk" || true
 
-  rm -f "$build"/tests/*.trs "$build"/tests/*.log "$build/tests/providers.txt"
-  main=0
-  suites "make check" "$build" check || main=1
-  before=$failed
-  count_main_run
-  # make failed though no test did: it did not come to the tests.
-  if [ "$main" -ne 0 ] && [ "$failed" -eq "$before" ]; then
-    failed=$((failed + 1))
+  if [ -f "$build/tests/providers.txt" ]; then
+    say "== the answers that providers really gave, as their plugins judge them"
+    sed 's/^/   /' "$build/tests/providers.txt"
   fi
-
-  also suites "make check-asan (AddressSanitizer, UBSan)" "$build" check-asan
-  also suites "make check-tsan (ThreadSanitizer)" "$build" check-tsan
-  if has_tool valgrind >/dev/null; then
-    also suites "make check-valgrind" "$build" check-valgrind
-  else
-    say "== valgrind is not here: skipped"
-  fi
-  if has_tool clang >/dev/null; then
-    also check_clang
-    also suites "make check-fuzz (libFuzzer, ${KW_FUZZ_SECONDS:-60} s)" "$build" check-fuzz
-    sed -n 's/^\(check-fuzz: .*\)$/   \1/p' "$logs"/check-fuzz-*.log
-  else
-    say "== clang is not here: skipped"
-  fi
-  # That the tarball is whole: it builds, its suites too, and a few of them run.
-  also suites "make distcheck" "$build" distcheck KW_TEST_SCALE=10 TESTS="tests/abi.sh \
-tests/exports.sh tests/install.sh tests/provider-page.sh tests/style.sh tests/test_cli \
-tests/test_providers tests/test_replay"
-  finish
-}
-
-check_clang ()
-{
-  configure_in "$build/clang" CC=clang --enable-werror --enable-tests || return 1
-  step "make, clang, warnings are errors" make-clang.log make_in "$build/clang" || return 1
-  suites "make check-quick, clang" "$build/clang" check-quick
+  say "== phase        seconds  of processors   suites passed   failed"
+  for name in $phases; do
+    if [ ! -s "$logs/$name.result" ]; then
+      say "   $name did not end"
+      failed=$((failed + 1))
+      continue
+    fi
+    read -r p f took cpu suites_passed suites_failed < "$logs/$name.result"
+    passed=$((passed + p))
+    failed=$((failed + f))
+    printf '   %-10s %9s %14s %15s %8s\n' "$name" "$took" "$cpu" "$suites_passed" \
+      "$suites_failed"
+  done
+  say "$passed passed, $failed failed"
+  # Without gcc among them nothing was counted that passed.
+  [ "$failed" -eq 0 ] && { [ "$passed" -gt 0 ] || [ ! -e "$logs/gcc.result" ]; }
 }
 
 # ---- main -----------------------------------------------------------------------
@@ -461,7 +520,14 @@ case "${1-}" in
     deps
     want_for_fuzz
     [ -z "$missing_apt$missing_dnf" ] || install_missing
-    check
+    shift
+    for name; do
+      grep -q "^phase_$name ()" setup.sh || die "there is no phase $name"
+    done
+    check "$@"
+    ;;
+  --phase)
+    run_phase "$2"
     ;;
   bench)
     want_for_build
