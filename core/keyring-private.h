@@ -21,6 +21,11 @@ struct ring_key {
   uint64_t all_requests, all_tokens;   /* what all told, these too        */
   uint32_t tell, next_tell;     /* RING_TELL_*; the next one's number + 1 */
   int64_t account_ms;           /* when account was learnt                */
+  uint32_t slots;               /* of max_concurrency, that are leased    */
+  uint32_t want, peak;          /* that were asked for; in use lately     */
+  uint32_t denied;              /* there were not as many                 */
+  uint32_t leased, next_lease;  /* in the list of leases; key + 1         */
+  int64_t ask_ms;               /* when the lease is to be asked for      */
   char account_name[64];        /* beside it: each answer is compared     */
   char name[64];
   char fingerprint[17];
@@ -72,6 +77,8 @@ struct kwi_keyring {
   void (*nudge) (void *user, int urgent); /* NULL: nobody is told        */
   void *nudge_user;
   uint32_t first_tell;          /* key + 1                                */
+  uint32_t first_lease;         /* the same                               */
+  int leases;                   /* places are leased                      */
   uint32_t n_resets, tell_resets; /* the subject + 1 that is next of all  */
   uint32_t resets[RING_RESETS]; /* subjects                               */
   uint64_t uses;                /* of caches                              */
@@ -151,6 +158,12 @@ void kwi_ring_tell_reset (struct kwi_keyring *, uint32_t subject);
 int kwi_ring_forget (struct kwi_keyring *, size_t key, uint32_t subject,
                      int64_t epoch_ms);
 
+/* ---- ring-lease.c --------------------------------------------------------- */
+
+/* Leases are on, and a request on the key has no place: 1, as there are no more
+ * for now; 2: it is being asked for. */
+int kwi_ring_lacks_place (struct kwi_keyring *, size_t key);
+
 /* ---- ring-rank.c ---------------------------------------------------------- */
 
 struct kwi_ask;
@@ -169,7 +182,8 @@ int64_t kwi_ring_rank (const struct kwi_keyring *, size_t key,
 /* Sees to the ranks of a few keys before a pick. */
 void kwi_ring_refresh (struct kwi_keyring *, const struct kwi_ask *);
 
-int kwi_ring_is_full (const struct kwi_keyring *, size_t key);
+/* 1: no place for now; 2: the next one is asked for. */
+int kwi_ring_is_full (struct kwi_keyring *, size_t key);
 /* A request goes out on the hold's key; stays: it was not the strategy's. */
 void kwi_ring_hold (struct kwi_keyring *, const struct kwi_ask *,
                     struct kwi_hold *, int stays);

@@ -147,6 +147,7 @@ try_key (struct kwi_keyring *r, size_t key, const struct kwi_ask *ask,
   struct kwi_pace_look l = kwi_ring_look (r, key, ask);
   struct kwi_line *line = NULL;
   int64_t at;
+  int full;
 
   if (l.look.standing == KWI_FREE || l.look.standing == KWI_HALF_OPEN) {
     if (r->n_lines > 0)
@@ -155,7 +156,8 @@ try_key (struct kwi_keyring *r, size_t key, const struct kwi_ask *ask,
       kwi_ring_stand (line, key, ask, p);
       return 2;
     }
-    if (line == NULL && !kwi_ring_is_full (r, key))
+    full = line == NULL ? kwi_ring_is_full (r, key) : 0;
+    if (line == NULL && full == 0)
       return 1;
     p->picked = KWI_PICK_BUSY;
     p->full |= line == NULL;
@@ -163,7 +165,7 @@ try_key (struct kwi_keyring *r, size_t key, const struct kwi_ask *ask,
       p->ready_ms = at;
       p->ready_key = key;
     }
-    return stays ? 2 : 0;
+    return stays || full == 2 ? 2 : 0;
   }
   note_blocked (p, key, &l.look);
   if (!l.by_bucket || (r->pace & KWI_PACE_WAIT) == 0)

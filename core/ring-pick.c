@@ -133,17 +133,22 @@ find_open (struct kwi_keyring *r, const struct kwi_ask *ask,
 {
   struct kwi_cache *c = ask->cache;
   size_t key;
+  int full;
 
   kwi_cache_come_back (c, ask->now_ms);
   kwi_ring_refresh (r, ask);
   while ((key = kwi_cache_first (c)) < c->n) {
     *ret = look_own (r, key, ask);
-    if (!is_usable (ret))
+    if (!is_usable (ret)) {
       kwi_cache_park (c, key, ret);
-    else if (kwi_ring_is_full (r, key))
-      kwi_cache_fill (c, key);
-    else
+      continue;
+    }
+    full = kwi_ring_is_full (r, key);
+    if (full == 0)
       break;
+    kwi_cache_fill (c, key);
+    if (full == 2)              /* its place may come in a moment */
+      return c->n;
   }
   return key;
 }

@@ -142,19 +142,26 @@ kwi_ring_refresh (struct kwi_keyring *r, const struct kwi_ask *ask)
 /* ---- Requests on a key ------------------------------------------------------- */
 
 int
-kwi_ring_is_full (const struct kwi_keyring *r, size_t key)
+kwi_ring_is_full (struct kwi_keyring *r, size_t key)
 {
-  return r->max_concurrency > 0 && r->keys[key].in_flight >= r->max_concurrency;
+  if (r->max_concurrency == 0)
+    return 0;
+  if (r->keys[key].in_flight >= r->max_concurrency)
+    return 1;
+  return r->leases ? kwi_ring_lacks_place (r, key) : 0;
 }
 
 void
 kwi_ring_hold (struct kwi_keyring *r, const struct kwi_ask *ask,
                struct kwi_hold *hold, int stays)
 {
+  struct ring_key *k = &r->keys[hold->key];
   struct kwi_cache *c = ask->cache;
   int64_t more = 0;
 
-  r->keys[hold->key].in_flight++;
+  k->in_flight++;
+  if (k->in_flight > k->peak)
+    k->peak = k->in_flight;
   hold->held = 1;
   if (r->n_lines > 0)
     kwi_ring_pass (r, ask, hold);

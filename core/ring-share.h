@@ -63,4 +63,22 @@ enum kwi_heard kwi_keyring_hear (struct kwi_keyring *,
                                  const struct kwi_change *, int64_t now_ms,
                                  size_t *ret_key);
 
+/* ---- Places, with max_concurrency ------------------------------------------- */
+
+/* The store is there, and places are leased from it; else each process has all of
+ * them to itself. */
+void kwi_keyring_lease_on (struct kwi_keyring *, int on);
+
+struct kwi_lease_ask {
+  size_t key;
+  const char *subject;
+  uint32_t limit, want, floor;  /* as kw_store_lease's                    */
+};
+/* The next lease that is to be asked for now, or given back (want 0); 0: none, and
+ * *ret_next_ms says when one will be (KWI_NEVER).  now_ms: monotonic. */
+int kwi_keyring_next_lease (struct kwi_keyring *, int64_t now_ms,
+                            struct kwi_lease_ask *ret, int64_t *ret_next_ms);
+void kwi_keyring_leased (struct kwi_keyring *, const struct kwi_lease_ask *,
+                         uint32_t granted, int64_t now_ms);
+
 #endif

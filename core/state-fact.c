@@ -288,6 +288,17 @@ kwi_fact_write (const char *scope, const struct kwi_change *c, int64_t now_ms,
   return bad ? -1 : 0;
 }
 
+int
+kwi_lease_name (const char *scope, const char *subject, char ret[KWI_FACT_NAME])
+{
+  char *at = ret;
+  const char *end = ret + KWI_FACT_NAME;
+
+  return add_word (&at, end, "places", 1) != 0
+         || add_word (&at, end, scope, 0) != 0
+         || add_word (&at, end, subject, 0) != 0 ? -1 : 0;
+}
+
 static int
 read_names (const char *name, struct kwi_fact_read *r)
 {

@@ -22,6 +22,10 @@ struct kwi_fact_text {
 int kwi_scope_of (const char *plugin, const char *base_url, char *ret,
                   size_t size);
 
+/* The name of the lease of a key's places.  0, or -1: it is too long. */
+int kwi_lease_name (const char *scope, const char *subject,
+                    char ret[KWI_FACT_NAME]);
+
 /* 0, or -1: a name in it is too long to be shared. */
 int kwi_fact_write (const char *scope, const struct kwi_change *, int64_t now_ms,
                     struct kwi_fact_text *ret);

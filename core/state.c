@@ -23,6 +23,9 @@ enum { COLLECT_MS = 50, READ_GAP_MS = 10, ASK_MS = 250, LIVE_MS = 5000 };
 enum { RETRY_FIRST_MS = 200, RETRY_MAX_MS = 30000 };
 /* No function of a module takes longer. */
 enum { TIMEOUT_MS = 1000 };
+/* After so long without a word a process is thought to be gone, and its places
+ * are others'. */
+enum { LEASE_MS = 5000 };
 /* Who probes for longer is thought to be gone. */
 enum { PROBE_MS = 10000 };
 enum { BATCH = 32 };
@@ -56,6 +59,7 @@ struct kwi_state {
   int pending;                  /* the batch may not have arrived         */
   int away;
   int64_t dirty_since, last_ms, retry_at, retry_ms;
+  int64_t lease_at;             /* when a lease is to be asked for        */
   char problem[512];
 };
 
@@ -93,6 +97,12 @@ static int64_t
 wall_now (const struct kwi_state *s)
 {
   return s->clock->wall_ms (s->clock->ctx);
+}
+
+static int64_t
+earlier (int64_t a, int64_t b)
+{
+  return a < b ? a : b;
 }
 
 /* ---- One turn -------------------------------------------------------------------- */
@@ -176,6 +186,7 @@ static void
 go_away (struct kwi_state *s, const struct kw_store_error *why)
 {
   char line[768];
+  size_t i;
   int n;
 
   s->retry_ms = !s->away ? RETRY_FIRST_MS : s->retry_ms * 2 < RETRY_MAX_MS
@@ -184,6 +195,8 @@ go_away (struct kwi_state *s, const struct kw_store_error *why)
   (void) snprintf (s->problem, sizeof s->problem, "%s", why->text);
   if (s->away)
     return;
+  for (i = 0; i < s->n_rings; i++)
+    kwi_keyring_lease_on (s->rings[i].ring, 0);
   s->away = 1;
   n = snprintf (line, sizeof line, "the state is not shared for now: %s; going "
                 "on in memory", why->text);
@@ -207,6 +220,43 @@ come_back (struct kwi_state *s)
     s->hooks.say (s->hooks.user, 1, line);
 }
 
+static int
+lease_places (struct kwi_state *s, struct shared_ring *r,
+              struct kw_store_error *why)
+{
+  struct kw_store_lease l = { .struct_size = sizeof l, .ttl_ms = LEASE_MS };
+  struct kwi_lease_ask ask;
+  char name[KWI_FACT_NAME];
+  int64_t next;
+
+  kwi_keyring_lease_on (r->ring, 1);
+  while (kwi_keyring_next_lease (r->ring, mono_now (s), &ask, &next)) {
+    uint32_t granted = ask.want;
+    l.limit = ask.limit;
+    l.want = ask.want;
+    l.floor = ask.floor;
+    l.name = name;
+    if (kwi_lease_name (r->scope, ask.subject, name) == 0
+        && s->store->lease (s->handle, &l, &granted, why) != KW_STORE_OK)
+      return KW_STORE_AWAY;
+    kwi_keyring_leased (r->ring, &ask, granted, mono_now (s));
+  }
+  s->lease_at = earlier (s->lease_at, next);
+  return 0;
+}
+
+static int
+lease_all (struct kwi_state *s, struct kw_store_error *why)
+{
+  size_t i;
+  int code = 0;
+
+  s->lease_at = INT64_MAX;
+  for (i = 0; i < s->n_rings && code == 0; i++)
+    code = lease_places (s, &s->rings[i], why);
+  return code;
+}
+
 /* Until there is nothing more to hand over.  0 or KW_STORE_AWAY. */
 static int
 turn (struct kwi_state *s)
@@ -221,7 +271,7 @@ turn (struct kwi_state *s)
     if (!s->pending)
       collect (s);
     s->pending = s->n > 0;
-    if (exchange (s, &why) != KW_STORE_OK) {
+    if (exchange (s, &why) != KW_STORE_OK || lease_all (s, &why) != KW_STORE_OK) {
       go_away (s, &why);
       return KW_STORE_AWAY;
     }
@@ -241,12 +291,6 @@ turn (struct kwi_state *s)
 
 /* ---- The thread ------------------------------------------------------------------- */
 
-static int64_t
-earlier (int64_t a, int64_t b)
-{
-  return a < b ? a : b;
-}
-
 /* When the next turn is due, if nothing stirs before. */
 static int64_t
 due_at (struct kwi_state *s, int has_fd)
@@ -257,7 +301,7 @@ due_at (struct kwi_state *s, int has_fd)
     return s->retry_at;
   if (atomic_load (&s->urgent))
     return 0;
-  at = s->last_ms + (has_fd ? LIVE_MS : ASK_MS);
+  at = earlier (s->lease_at, s->last_ms + (has_fd ? LIVE_MS : ASK_MS));
   if (atomic_load (&s->dirty)) {
     if (s->dirty_since == 0)
       s->dirty_since = mono_now (s);

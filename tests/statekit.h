@@ -79,8 +79,14 @@ static struct { char name[1001]; int64_t total; unsigned rev; } counts[64];
 static size_t n_counts;
 static unsigned revision;
 static struct { char holder[17]; uint64_t number; } batches[16];
-static int is_away, lose_answer;
+static int is_away, lose_answer, max_at_once;
 static int shuffled;            /* hands over in any order, some of it twice */
+
+static struct {
+  char name[200], holder[17];
+  uint32_t held, want;
+  int64_t expires_ms;
+} leases[64];
 
 struct kw_store_handle {
   unsigned seen;
@@ -104,6 +110,9 @@ fake_open (const struct kw_store_setup *setup, struct kw_store_handle **ret,
 static inline void
 fake_close (struct kw_store_handle *h)
 {
+  for (size_t i = 0; i < 64; i++)
+    if (strcmp (leases[i].holder, h->holder) == 0)
+      leases[i].name[0] = '\0';
   free (h);
 }
 
@@ -220,12 +229,50 @@ fake_sync (struct kw_store_handle *h, const struct kw_store_batch *b,
   return 0;
 }
 
+/* By the rule of keywheel/store.h. */
 static inline int
 fake_lease (struct kw_store_handle *h, const struct kw_store_lease *l,
             uint32_t *ret, struct kw_store_error *why)
 {
-  (void) h, (void) why;
-  *ret = l->want;
+  uint32_t others = 0, n = 1, fair, grant;
+  size_t i, own = 64;
+  int hungry = 0;
+
+  if (is_away) {
+    put (why->text, sizeof why->text, "the table is away");
+    return KW_STORE_AWAY;
+  }
+  ck_assert_uint_le (l->floor, l->want);
+  ck_assert_uint_le (l->want, l->limit);
+  for (i = 0; i < 64; i++) {
+    if (leases[i].expires_ms <= now)
+      leases[i].name[0] = '\0';
+    if (strcmp (leases[i].holder, h->holder) == 0
+        && strcmp (leases[i].name, l->name) == 0)
+      own = i;
+    else if (strcmp (leases[i].name, l->name) == 0) {
+      others += leases[i].held;
+      n += leases[i].want > 0;
+    }
+  }
+  fair = l->limit / n > 0 ? l->limit / n : 1;
+  for (i = 0; i < 64; i++)
+    hungry |= i != own && strcmp (leases[i].name, l->name) == 0
+              && leases[i].held < leases[i].want && leases[i].held < fair;
+  grant = l->limit > others ? l->limit - others : 0;
+  grant = grant < l->want ? grant : l->want;
+  if (hungry && grant > fair)
+    grant = fair;
+  for (i = 0; own == 64 && i < 64; i++)
+    if (leases[i].name[0] == '\0')
+      own = i;
+  ck_assert_uint_lt (own, 64);
+  put (leases[own].name, sizeof leases[own].name, l->want > 0 ? l->name : "");
+  put (leases[own].holder, sizeof leases[own].holder, h->holder);
+  leases[own].held = grant > l->floor ? grant : l->floor;
+  leases[own].want = l->want;
+  leases[own].expires_ms = now + l->ttl_ms;
+  *ret = grant;
   return 0;
 }
 
@@ -298,6 +345,7 @@ begin_process (struct process *p)
   p->ring = kwi_keyring_new (&seq, wake);
   for (i = 0; i < KEYS; i++)
     ck_assert_int_eq (kwi_keyring_add (p->ring, names[i][0], names[i][1]), 0);
+  kwi_keyring_strategy (p->ring, KWI_PRIORITY, max_at_once);
   ck_assert_int_eq (kwi_state_ring (p->state, p->ring, "x@host/v1", p), 0);
   kwi_state_start (p->state);   /* nothing, in virtual time */
 }
@@ -321,6 +369,7 @@ setup (void)
   is_away = lose_answer = shuffled = 0;
   memset (batches, 0, sizeof batches);
   memset (counts, 0, sizeof counts);
+  memset (leases, 0, sizeof leases);
   for (i = 0; i < PROCESSES; i++)
     begin_process (&all[i]);
 }

@@ -129,17 +129,19 @@ struct kw_store_lease {
   uint32_t struct_size;
   uint32_t limit;               /* all holders together                   */
   uint32_t want;                /* how many this one could use            */
-  uint32_t floor;               /* how many it is using: never fewer      */
+  uint32_t floor;               /* how many it is using, be they granted or not */
   const char *name;             /* as a fact's, but apart from those      */
   int64_t ttl_ms;
 };
 /* What is granted, so that stores agree.  Over the leases of that name that have
  * not expired, without the asker's own: others = the sum of what they have;
  * n = how many of them want some, and this one; fair = limit / n, 1 at least.
- * The grant is want, but no more than limit - others (0 at least); if another
- * has fewer than it wants and fewer than fair, no more than fair; and floor at
- * least.  The lease (what was granted, want, when it expires) is kept in the
- * same transaction; want 0 and floor 0 removes it. */
+ * The grant is want, but no more than limit - others (0 at least), and if another
+ * has fewer than it wants and fewer than fair, no more than fair.  It may be less
+ * than floor: then the asker begins nothing until enough of what it is using has
+ * ended.  What it has is the greater of grant and floor; that, what it wants, and
+ * when the lease expires is kept in the same transaction.  Want 0 and floor 0
+ * removes the lease. */
 
 struct kw_store_handle;         /* the module's own                       */
 

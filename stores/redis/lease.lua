@@ -1,6 +1,6 @@
 -- lease: keywheel/store.h's rule for what is granted, by the server's clock.
 --
--- KEYS  1 a hash: holder -> "granted want expires"
+-- KEYS  1 a hash: holder -> "has want expires"
 -- ARGV  1 holder  2 limit  3 want  4 floor  5 ttl in ms
 if redis.replicate_commands then redis.replicate_commands() end
 local call = redis.call
@@ -29,12 +29,11 @@ local granted = math.min(want, math.max(0, limit - others))
 for _, has in ipairs(short) do
   if has < fair then granted = math.min(granted, fair) end
 end
-granted = math.max(granted, floor)
 
 if want == 0 and floor == 0 then
   call('HDEL', KEYS[1], holder)
 else
-  call('HSET', KEYS[1], holder, string.format('%.0f %.0f %.0f', granted, want, ends))
+  call('HSET', KEYS[1], holder, string.format('%.0f %.0f %.0f', math.max(granted, floor), want, ends))
   last = math.max(last, ends)
 end
 if last > 0 then call('PEXPIREAT', KEYS[1], string.format('%.0f', last)) end

@@ -339,7 +339,7 @@ grant (struct kw_store_handle *h, const struct kw_store_lease *l, int64_t now, i
   granted = at_most (l->want, others < l->limit ? l->limit - others : 0);
   if (starved < fair)
     granted = at_most (granted, fair);
-  *ret = granted > l->floor ? granted : l->floor;
+  *ret = granted;
   return SQLITE_OK;
 }
 
@@ -356,7 +356,7 @@ put_lease (struct kw_store_handle *h, const struct kw_store_lease *l, int64_t gr
   }
   bind_text (s, 1, l->name);
   bind_text (s, 2, h->holder);
-  bind (s, 3, granted);
+  bind (s, 3, granted > l->floor ? granted : l->floor);
   bind (s, 4, l->want);
   bind (s, 5, l->ttl_ms < INT64_MAX - now ? now + l->ttl_ms : INT64_MAX);
   h->left = 1;
