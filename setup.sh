@@ -130,7 +130,9 @@ want_for_check ()
   want nginx-light nginx-core has_nginx
   want openssl openssl has_tool openssl
   want libuv1-dev libuv-devel has_module libuv
-  want redis-server valkey has_tool redis-server
+  want redis-server valkey has_redis
+  want openssl openssl has_tool openssl
+  want iproute2 iproute has_tool ip
   want libevent-dev libevent-devel has_module 'libevent >= 2.0'
   want valgrind valgrind has_tool valgrind
   want clang clang has_tool clang
@@ -144,6 +146,12 @@ want_for_check ()
   want - libubsan has_runtime -fsanitize=undefined
   want - libtsan has_runtime -fsanitize=thread
   want abigail-tools libabigail has_tool abidiff
+}
+
+# Fedora's package of it is Valkey, which goes by its own name.
+has_redis ()
+{
+  has_tool redis-server || has_tool valkey-server
 }
 
 want_for_bench ()

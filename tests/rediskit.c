@@ -23,22 +23,27 @@ static volatile int64_t *clock_us;
 
 /* ---- Whether and how ------------------------------------------------------------- */
 
+int
+rediskit_has (const char *program)
+{
+  const char *dir = getenv ("PATH");
+
+  while (dir != NULL && *dir != '\0') {
+    char file[4096];
+    size_t n = strcspn (dir, ":");
+    if (snprintf (file, sizeof file, "%.*s/%s", (int) n, dir, program) < (int) sizeof file
+        && access (file, X_OK) == 0)
+      return 1;
+    dir += n + (dir[n] == ':');
+  }
+  return 0;
+}
+
 const char *
 rediskit_program (void)
 {
-  static const char *const names[] = { "redis-server", "valkey-server" };
-  const char *path = getenv ("PATH");
-
-  for (size_t i = 0; i < STOREKIT_LEN (names); i++)
-    for (const char *dir = path; dir != NULL && *dir != '\0';) {
-      char file[4096];
-      size_t n = strcspn (dir, ":");
-      if (snprintf (file, sizeof file, "%.*s/%s", (int) n, dir, names[i]) < (int) sizeof file
-          && access (file, X_OK) == 0)
-        return names[i];
-      dir += n + (dir[n] == ':');
-    }
-  return NULL;
+  return rediskit_has ("redis-server") ? "redis-server"
+         : rediskit_has ("valkey-server") ? "valkey-server" : NULL;
 }
 
 int
@@ -48,6 +53,17 @@ rediskit_skip (const char *why)
 
   printf ("%s: %s\n", must ? "cannot run" : "skipped", why);
   return must ? 1 : 77;
+}
+
+int
+rediskit_run (Suite *suite)
+{
+  SRunner *sr = srunner_create (suite);
+
+  srunner_run_all (sr, CK_NORMAL);
+  int failed = srunner_ntests_failed (sr);
+  srunner_free (sr);
+  return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 /* ---- Files ------------------------------------------------------------------------ */

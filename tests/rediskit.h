@@ -10,30 +10,27 @@
 
 #include "storekit.h"
 
-/* The program, or NULL: none is installed. */
+/* Is it in PATH? */
+int rediskit_has (const char *program);
+/* The server's program, or NULL: none is installed. */
 const char *rediskit_program (void);
 
 /* What main returns when the suite cannot run here: 77, or 1 with KW_NO_SKIP in
  * the environment. */
 int rediskit_skip (const char *why);
 
+/* Runs and frees it; main's result. */
+int rediskit_run (Suite *);
+
+/* main, where nothing but a server is needed. */
 #define REDISKIT_MAIN(make_suite)                                       \
-  static int run_suite (void);                                          \
   int                                                                   \
   main (void)                                                           \
   {                                                                     \
-    return rediskit_program () != NULL ? run_suite ()                   \
-      : rediskit_skip ("neither redis-server nor valkey-server is installed"); \
-  }                                                                     \
-  static int                                                            \
-  run_suite (void)                                                      \
-  {                                                                     \
-    SRunner *sr = srunner_create (make_suite ());                       \
-    srunner_run_all (sr, CK_NORMAL);                                    \
-    int failed = srunner_ntests_failed (sr);                            \
-    srunner_free (sr);                                                  \
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;                   \
+    return rediskit_program () != NULL ? rediskit_run (make_suite ())   \
+      : rediskit_skip (REDISKIT_NO_PROGRAM);                            \
   }
+#define REDISKIT_NO_PROGRAM "neither redis-server nor valkey-server is installed"
 
 struct rediskit_how {
   const char *bind;             /* an address for TCP; NULL: none         */

@@ -280,4 +280,11 @@ suite (void)
   return s;
 }
 
-REDISKIT_MAIN (suite)
+int
+main (void)
+{
+  const char *missing = rediskit_program () == NULL ? REDISKIT_NO_PROGRAM
+                        : !rediskit_has ("openssl") ? "openssl(1) is not installed" : NULL;
+
+  return missing == NULL ? rediskit_run (suite ()) : rediskit_skip (missing);
+}

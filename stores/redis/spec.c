@@ -14,6 +14,7 @@
 #define FORMS \
   "redis://[USER[:PASSWORD]@]HOST[:PORT][/DB][?OPTION=VALUE&...], rediss://... for TLS, " \
   "or redis+unix:///PATH/TO/SOCKET[?OPTION=VALUE&...]"
+#define V6 "an IPv6 address is written [2001:db8::1]"
 #define ESCAPED " (in a user or a password %, /, ?, : and @ are written %25, %2F, %3F, %3A, %40)"
 
 enum { PREFIX_MAX = 100, FIELD_MAX = 1000, DB_MAX = 65535 };
@@ -164,8 +165,7 @@ read_place (struct reading *r, const char *s, size_t n)
   if (n > 0 && *s == '[') {
     const char *bracket = memchr (s, ']', n);
     if (bracket == NULL)
-      return usage (r, "the host has a '[' without a ']': an IPv6 address is "
-                  "written [2001:db8::1]");
+      return usage (r, "the host has a '[' without a ']': " V6);
     host = s + 1;
     len = (size_t) (bracket - host);
     if (bracket + 1 < end && bracket[1] != ':')
@@ -176,8 +176,8 @@ read_place (struct reading *r, const char *s, size_t n)
     len = colon != NULL ? (size_t) (colon - s) : n;
     port = colon != NULL ? colon + 1 : NULL;
     if (port != NULL && memchr (port, ':', (size_t) (end - port)) != NULL)
-      return usage (r, "the host has several ':': an IPv6 address is written [2001:db8::1], "
-                       "and behind a password there is an '@'");
+      return usage (r, "the host has several ':': " V6 ", and behind a password there is "
+                       "an '@'");
   }
   if (len == 0)
     return usage (r, "no host is named; allowed is " FORMS);
