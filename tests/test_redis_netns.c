@@ -3,7 +3,10 @@
 #include "rediskit.h"
 
 #include <poll.h>
+#include <sched.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
 
 #include "netnskit.h"
 
@@ -209,6 +212,34 @@ START_TEST (a_peer_that_vanished_is_noticed_by_who_has_nothing_to_say)
 }
 END_TEST
 
+/* Of a host with two addresses the one that is asked first swallows what it is
+ * sent: the other is reached in the time that is left. */
+START_TEST (a_dead_address_is_not_the_end)
+{
+  const struct storekit_how how = { .spec = storekit_spec, .timeout_ms = 2 * TIMEOUT_MS };
+  char hosts[128];
+  struct storekit *k;
+
+  if (geteuid () != 0)
+    return;                     /* whose /etc/hosts cannot be another */
+  snprintf (hosts, sizeof hosts, "%s two.test\n%s two.test\n", netnskit_address (1),
+            netnskit_address (-1));
+  rediskit_write ("hosts", hosts);
+  ck_assert_int_eq (unshare (CLONE_NEWNS), 0);
+  ck_assert_int_eq (mount (NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+  ck_assert_int_eq (mount (rediskit_path ("hosts"), "/etc/hosts", NULL, MS_BIND, NULL), 0);
+  netnskit_cut (1, 1);
+  netnskit_enter (0);
+  snprintf (storekit_spec, sizeof storekit_spec, "redis://two.test:%d", rediskit_port ());
+  k = storekit_open (&how);
+  int64_t began = storekit_ticks ();
+  storekit_put (k, "f", 1, 0, "v");
+  ck_assert_msg (storekit_ticks () - began > TIMEOUT_MS / 2, "the dead one was not asked");
+  storekit_close (k);
+  ck_assert_int_eq (umount ("/etc/hosts"), 0);
+}
+END_TEST
+
 static Suite *
 suite (void)
 {
@@ -219,6 +250,7 @@ suite (void)
   tcase_set_timeout (t, 60);
   tcase_add_test (t, one_of_three_is_cut_off_for_a_while);
   tcase_add_test (t, a_peer_that_vanished_is_noticed_by_who_has_nothing_to_say);
+  tcase_add_test (t, a_dead_address_is_not_the_end);
   suite_add_tcase (s, t);
   return s;
 }

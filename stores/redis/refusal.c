@@ -76,6 +76,18 @@ redis_refused (struct redis_turn *turn, const redisReply *reply)
 }
 
 int
+redis_take_reply (struct redis_turn *turn, redisReply *reply, redisReply **ret)
+{
+  if (reply->type == REDIS_REPLY_ERROR) {
+    redis_refused (turn, reply);
+    freeReplyObject (reply);
+    return KW_STORE_AWAY;
+  }
+  *ret = reply;
+  return 0;
+}
+
+int
 redis_nonsense (struct redis_turn *turn)
 {
   return redis_away (turn, "the server's reply makes no sense: is it Redis or Valkey, and is "

@@ -54,11 +54,5 @@ redis_script_run (struct redis_wire *wire, struct redis_turn *turn, const char *
     return redis_wire_ask (wire, turn, (const char *const[]) { "EVAL", script, count, NULL }, w,
                            ret);
   }
-  if (reply->type == REDIS_REPLY_ERROR) {
-    redis_refused (turn, reply);
-    freeReplyObject (reply);
-    return KW_STORE_AWAY;
-  }
-  *ret = reply;
-  return 0;
+  return redis_take_reply (turn, reply, ret);
 }

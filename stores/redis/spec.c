@@ -92,6 +92,7 @@ decode (struct reading *r, const char *what, const char *s, size_t n, char **ret
       i += 2;
     }
     if (c < ' ' || c == 0x7f) {
+      *to = '\0';
       redis_forget (out);
       return usage (r, c < 0 ? "the %s has a '%%' without two hexadecimal digits behind it: "
                                "a '%%' itself is written %%25"

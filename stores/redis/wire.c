@@ -71,13 +71,7 @@ redis_wire_ask (struct redis_wire *wire, struct redis_turn *turn, const char *co
   if (redis_wire_say (wire, turn, first, w) != 0
       || redis_wire_hear (wire, turn, 1, &reply) != 0)
     return KW_STORE_AWAY;
-  if (reply->type == REDIS_REPLY_ERROR) {
-    redis_refused (turn, reply);
-    freeReplyObject (reply);
-    return KW_STORE_AWAY;
-  }
-  *ret = reply;
-  return 0;
+  return redis_take_reply (turn, reply, ret);
 }
 
 /* ---- The beginning ----------------------------------------------------------------- */

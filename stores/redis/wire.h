@@ -35,6 +35,8 @@ int64_t redis_wire_heard (const struct redis_wire *);
 
 /* For a reply that is an error: says so, and what is to be done; KW_STORE_AWAY. */
 int redis_refused (struct redis_turn *, const redisReply *);
+/* reply in *ret, unless it is an error, which is freed: redis_refused. */
+int redis_take_reply (struct redis_turn *, redisReply *reply, redisReply **ret);
 /* A reply that is none of what was asked for. */
 int redis_nonsense (struct redis_turn *);
 
