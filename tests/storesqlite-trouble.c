@@ -81,11 +81,36 @@ END_TEST
 
 /* ---- A file system of the test's own ------------------------------------------------- */
 
-/* Over the test's folder, in a world of its own; 0: that may not be done here. */
+static int
+write_to (const char *file, const char *text)
+{
+  int fd = open (file, O_WRONLY | O_CLOEXEC), ok;
+
+  if (fd == -1)
+    return 0;
+  ok = write (fd, text, strlen (text)) == (ssize_t) strlen (text);
+  (void) close (fd);
+  return ok;
+}
+
+/* A user's world of our own, in which we are root; 0: that may not be done here. */
+static int
+be_root (void)
+{
+  char user[64], group[64];
+
+  (void) snprintf (user, sizeof user, "0 %u 1", (unsigned) geteuid ());
+  (void) snprintf (group, sizeof group, "0 %u 1", (unsigned) getegid ());
+  return unshare (CLONE_NEWUSER) == 0 && write_to ("/proc/self/uid_map", user)
+         && write_to ("/proc/self/setgroups", "deny")
+         && write_to ("/proc/self/gid_map", group);
+}
+
+/* Over the test's folder; 0: that may not be done here. */
 static int
 mount_small (void)
 {
-  if (unshare (CLONE_NEWNS) == -1
+  if ((geteuid () != 0 && !be_root ()) || unshare (CLONE_NEWNS) == -1
       || mount (NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == -1
       || mount ("none", sqlite_folder, "tmpfs", 0, "size=512k,mode=0700") == -1) {
     fprintf (stderr, "(no file system may be mounted here: not tried: %s)\n",
@@ -302,6 +327,30 @@ START_TEST (one_that_is_locked_for_too_long_is_told)
 }
 END_TEST
 
+/* ---- No inotify -------------------------------------------------------------------------- */
+
+START_TEST (without_inotify_there_is_no_fd_and_all_else_goes_on)
+{
+  struct storekit *a, *b;
+
+  if (!be_root () || !write_to ("/proc/sys/user/max_inotify_instances", "0")) {
+    fprintf (stderr, "(inotify cannot be taken away here: not tried)\n");
+    return;
+  }
+  a = storekit_open (NULL);
+  b = storekit_open (NULL);
+  storekit_put (a, "f", 1, 0, "v");
+  ck_assert_int_eq (a->store->fd (a->handle), -1);
+  storekit_read (b);
+  storekit_expect (b, "f", 1, 0, "v");
+  storekit_put (b, "f", 2, 0, "w");
+  storekit_read (a);
+  storekit_expect (a, "f", 2, 0, "w");
+  storekit_close (a);
+  storekit_close (b);
+}
+END_TEST
+
 void
 sqlite_add_trouble (Suite *suite)
 {
@@ -316,4 +365,5 @@ sqlite_add_trouble (Suite *suite)
   tcase_add_test (t, a_folder_that_may_not_be_written_is_told);
   tcase_add_test (t, a_file_that_may_not_be_read_is_told);
   tcase_add_test (t, one_that_is_locked_for_too_long_is_told);
+  tcase_add_test (t, without_inotify_there_is_no_fd_and_all_else_goes_on);
 }
