@@ -83,6 +83,7 @@ storekit_shared (size_t size)
 void
 storekit_processes (int n, void (*body) (int i, void *user), void *user)
 {
+  pthread_barrier_t *outer = gate;      /* of the processes of which we are one */
   pthread_barrierattr_t shared;
   pid_t pids[64];
 
@@ -108,6 +109,7 @@ storekit_processes (int n, void (*body) (int i, void *user), void *user)
                    "process %d ended with status %#x", i, (unsigned) status);
   }
   (void) munmap (gate, sizeof *gate);
+  gate = outer;
 }
 
 int

@@ -3,6 +3,8 @@
 #ifndef STORESQLITE_H
 #define STORESQLITE_H
 
+#include <sys/types.h>
+
 #include "storekit.h"
 
 extern char sqlite_folder[256]; /* new for each test                      */
@@ -19,8 +21,19 @@ void sqlite_write_file (const char *file, const void *data, size_t size);
 /* integrity_check, and no two rows alike. */
 void sqlite_expect_sound (const char *file);
 
+/* A store with many facts, closed: some 40 pages. */
+void sqlite_fill (void);
+/* Random bytes over a part of the database, also while it is open here. */
+void sqlite_scribble_over (off_t from, off_t to);
+int sqlite_lines (const char *text);
+/* A fact of this name, until the host, having handed over all, is told that it
+ * is kept. */
+void sqlite_hand_over (struct storekit *, const char *name);
+enum { SQLITE_FINDERS = 8 };    /* processes that find something at once  */
+
 void sqlite_add_place (Suite *suite);
 void sqlite_add_damage (Suite *suite);
+void sqlite_add_loss (Suite *suite);
 void sqlite_add_crowd (Suite *suite);
 void sqlite_add_trouble (Suite *suite);
 

@@ -166,6 +166,7 @@ suite (void)
   storekit_add (s, &backing);
   sqlite_add_place (s);
   sqlite_add_damage (s);
+  sqlite_add_loss (s);
   sqlite_add_crowd (s);
   sqlite_add_trouble (s);
   return s;

@@ -269,6 +269,16 @@ execute (struct kw_store_handle *h, const char *sql)
   return sqlite3_exec (h->db, sql, NULL, NULL, NULL);
 }
 
+/* What SQLite has no other word for is a header or a schema that is none. */
+static int
+opening_failed (struct kw_store_handle *h, int rc, struct kw_store_error *why)
+{
+  if ((rc & 0xff) != SQLITE_ERROR)
+    return kwi_base_failed (h, rc, why);
+  kwi_say (why, "damaged (%s)", sqlite3_errmsg (h->db));
+  return KWI_DAMAGED;
+}
+
 static int
 use_wal (struct kw_store_handle *h, struct kw_store_error *why)
 {
@@ -287,7 +297,7 @@ use_wal (struct kw_store_handle *h, struct kw_store_error *why)
   }
   (void) sqlite3_finalize (s);
   if (rc != SQLITE_OK)
-    return kwi_base_failed (h, rc, why);
+    return opening_failed (h, rc, why);
   if (!is) {
     kwi_say (why, "%s: this file system has no shared memory for SQLite's WAL mode; "
              "set state = sqlite:PATH to a local one", h->real);
@@ -315,21 +325,27 @@ prepare (struct kw_store_handle *h, struct kw_store_error *why)
     int rc = sqlite3_prepare_v3 (h->db, kwi_statements[i], -1, SQLITE_PREPARE_PERSISTENT,
                                  &h->sql[i], NULL);
 
-    if (rc == SQLITE_ERROR) {
-      kwi_say (why, "damaged (%s)", sqlite3_errmsg (h->db));
-      return KWI_DAMAGED;
-    }
     if (rc != SQLITE_OK)
-      return kwi_base_failed (h, rc, why);
+      return opening_failed (h, rc, why);
   }
   return KW_STORE_OK;
 }
 
+/* What can only be read: is there something, and is that for a reason that will
+ * pass? */
 static int
-read_only_and_new (const struct kw_store_handle *h, struct kw_store_error *why)
+check_read_only (const struct kw_store_handle *h, const struct header *is,
+                 struct kw_store_error *why)
 {
-  kwi_say (why, "%s is empty and cannot be written", h->real);
-  return KW_STORE_AWAY;
+  if (is->application == 0) {
+    kwi_say (why, "%s is empty and cannot be written", h->real);
+    return KW_STORE_AWAY;
+  }
+  if (access (h->real, W_OK) == 0) {
+    kwi_say (why, "damaged (its header forbids to write it)");
+    return KWI_DAMAGED;
+  }
+  return KW_STORE_OK;
 }
 
 static int
@@ -341,17 +357,13 @@ attach (struct kw_store_handle *h, struct kw_store_error *why)
   h->file = kwi_place_file (h);
   sql = connect_somehow (h, &is);
   if (sql != SQLITE_OK)
-    return kwi_base_failed (h, sql, why);
+    return opening_failed (h, sql, why);
   rc = check_header (h, &is, why);
   if (rc != KW_STORE_OK)
     return rc;
-  if (is.application == 0 && h->access != KWI_READ_WRITE)
-    return read_only_and_new (h, why);
-  if (h->access == KWI_READ_WRITE) {
-    rc = use_wal (h, why);
-    if (rc != KW_STORE_OK)
-      return rc;
-  }
+  rc = h->access == KWI_READ_WRITE ? use_wal (h, why) : check_read_only (h, &is, why);
+  if (rc != KW_STORE_OK)
+    return rc;
   /* A commit is safe from a kill, and the last ones may be lost in a power cut. */
   sql = execute (h, "PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 256;"
                  "PRAGMA journal_size_limit = 1048576; PRAGMA cell_size_check = ON;"
@@ -359,7 +371,7 @@ attach (struct kw_store_handle *h, struct kw_store_error *why)
   if (sql == SQLITE_OK && is.application == 0)
     sql = make_schema (h);
   if (sql != SQLITE_OK)
-    return kwi_base_failed (h, sql, why);
+    return opening_failed (h, sql, why);
   rc = prepare (h, why);
   if (rc == KW_STORE_OK)
     watch (h);
@@ -398,7 +410,6 @@ renew (struct kw_store_handle *h, int lock, struct kw_store_error *why)
 int
 kwi_base_open (struct kw_store_handle *h, struct kw_store_error *why)
 {
-  struct kwi_file before = h->file;
   int lock = -1, tries = 3, rc = kwi_place_enter (h, &lock, why);
 
   if (rc != KW_STORE_OK)
@@ -414,10 +425,6 @@ kwi_base_open (struct kw_store_handle *h, struct kw_store_error *why)
   } while (rc == KWI_DAMAGED && --tries > 0);
   if (lock != -1)
     (void) close (lock);
-  if (rc == KW_STORE_OK)
-    h->renewed |= before.known && !kwi_same_file (&before, &h->file);
-  else
-    h->file = before;
   if (rc == KWI_DAMAGED)
     kwi_say (why, "%s is %s, and so was the new one made in its place", h->real, h->reason.text);
   if (rc == KWI_GONE)

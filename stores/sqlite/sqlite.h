@@ -58,7 +58,7 @@ struct kw_store_handle {
   int64_t deadline_ms;          /* of the running call; monotonic         */
   int warned;                   /* of what others may do to the file      */
 
-  struct kwi_file file;         /* what is open, or was last              */
+  struct kwi_file file;         /* what is open                           */
   struct kwi_file damaged;      /* what is to be set aside                */
   struct kw_store_error reason; /* why                                    */
   int renewed;                  /* another file than before: the host is to
