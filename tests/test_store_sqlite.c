@@ -156,7 +156,7 @@ away (int on)
   }
 }
 
-static const struct storekit_backing backing = { "sqlite", start, stop, away };
+static const struct storekit_backing backing = { "sqlite", start, stop, away, NULL };
 
 static Suite *
 suite (void)
