@@ -138,6 +138,45 @@ START_TEST (a_file_that_goes_while_it_is_open_is_made_anew)
 }
 END_TEST
 
+/* Of two processes one has the old -wal and -shm open, whose names are the new
+ * ones', too. */
+static void
+keep_it_open (int i, void *user)
+{
+  struct storekit *k = storekit_open (NULL);
+
+  (void) user;
+  if (i == 0)
+    storekit_put (k, "old", 1, 0, "v");
+  storekit_gate ();
+  if (i == 1) {
+    remove_the_database ();
+    storekit_put (k, "f", 1, 0, "v");
+    storekit_add_to (k, "c", 1);
+    ck_assert_uint_eq (k->n_facts, 1);
+  }
+  storekit_gate ();
+  if (i == 0) {
+    storekit_close (k);         /* must not remove what is the other's */
+    ck_assert_int_eq (access (sqlite_named ("-wal"), F_OK), 0);
+  }
+  storekit_gate ();
+  if (i == 1) {
+    storekit_put (k, "g", 1, 0, "v");
+    storekit_close (k);
+  }
+}
+
+START_TEST (the_wal_of_a_database_that_has_gone_is_not_the_new_ones)
+{
+  storekit_processes (2, keep_it_open, NULL);
+  sqlite_expect_sound (sqlite_file);
+  ck_assert_int_eq (sqlite_ask (sqlite_file, "SELECT count (*) FROM facts"), 2);
+  ck_assert_int_eq (sqlite_ask (sqlite_file, "SELECT total FROM counts"), 1);
+  ck_assert_int_eq (sqlite_count_files (".damaged"), 0);
+}
+END_TEST
+
 START_TEST (a_lease_finds_the_new_file_and_the_next_sync_says_so)
 {
   struct storekit *k = storekit_open (NULL);
@@ -176,6 +215,7 @@ sqlite_add_loss (Suite *suite)
 
   tcase_add_test (t, damage_that_shows_later_is_handled_as_well);
   tcase_add_test (t, of_many_that_have_it_open_one_sets_it_aside);
+  tcase_add_test (t, the_wal_of_a_database_that_has_gone_is_not_the_new_ones);
   tcase_add_test (t, an_older_copy_in_its_place_is_noticed);
   tcase_add_loop_test (t, a_file_that_goes_while_it_is_open_is_made_anew, 0,
                        (int) STOREKIT_LEN (losses));

@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -236,7 +237,7 @@ END_TEST
 
 START_TEST (a_read_only_file_in_a_read_only_folder_is_read)
 {
-  struct storekit *k;
+  struct storekit *k, *writer;
 
   be_nobody ();
   make_one ();
@@ -244,8 +245,14 @@ START_TEST (a_read_only_file_in_a_read_only_folder_is_read)
   ck_assert_int_eq (chmod (sqlite_folder, 0500), 0);
   k = storekit_open (NULL);
   expect_read_only (k, "Permission denied");
+  storekit_read (k);
   ck_assert_int_eq (chmod (sqlite_file, 0600), 0);
   ck_assert_int_eq (chmod (sqlite_folder, 0700), 0);
+  writer = storekit_open (NULL);
+  storekit_put (writer, "late", 1, 0, "v");
+  storekit_close (writer);
+  storekit_read (k);            /* it is not believed to stay as it was */
+  storekit_expect (k, "late", 1, 0, "v");
   storekit_put (k, "g", 1, 0, "v");
   storekit_close (k);
 }
@@ -327,6 +334,22 @@ START_TEST (one_that_is_locked_for_too_long_is_told)
 }
 END_TEST
 
+START_TEST (a_folder_that_is_locked_for_too_long_is_told)
+{
+  const struct storekit_how how = { .timeout_ms = 100 };
+  struct storekit *k = storekit_open (&how);
+  int fd = open (sqlite_folder, O_RDONLY | O_CLOEXEC);
+
+  ck_assert_int_eq (flock (fd, LOCK_EX), 0);
+  ck_assert_int_eq (storekit_sync (k, NULL, 0, NULL, 0), KW_STORE_AWAY);
+  storekit_expect_text (k->why.text, "the folder of ");
+  storekit_expect_text (k->why.text, "has been locked by another process for more than 100 ms");
+  ck_assert_int_eq (close (fd), 0);
+  storekit_put (k, "f", 1, 0, "v");
+  storekit_close (k);
+}
+END_TEST
+
 /* ---- No inotify -------------------------------------------------------------------------- */
 
 START_TEST (without_inotify_there_is_no_fd_and_all_else_goes_on)
@@ -365,5 +388,6 @@ sqlite_add_trouble (Suite *suite)
   tcase_add_test (t, a_folder_that_may_not_be_written_is_told);
   tcase_add_test (t, a_file_that_may_not_be_read_is_told);
   tcase_add_test (t, one_that_is_locked_for_too_long_is_told);
+  tcase_add_test (t, a_folder_that_is_locked_for_too_long_is_told);
   tcase_add_test (t, without_inotify_there_is_no_fd_and_all_else_goes_on);
 }
