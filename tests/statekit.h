@@ -79,7 +79,7 @@ static struct { char name[1001]; int64_t total; unsigned rev; } counts[64];
 static size_t n_counts;
 static unsigned revision;
 static struct { char holder[17]; uint64_t number; } batches[16];
-static int is_away, lose_answer, max_at_once;
+static int is_away, lose_answer, max_at_once, pace_flags;
 static int shuffled;            /* hands over in any order, some of it twice */
 
 static struct {
@@ -346,6 +346,7 @@ begin_process (struct process *p)
   for (i = 0; i < KEYS; i++)
     ck_assert_int_eq (kwi_keyring_add (p->ring, names[i][0], names[i][1]), 0);
   kwi_keyring_strategy (p->ring, KWI_PRIORITY, max_at_once);
+  kwi_keyring_pace (p->ring, pace_flags, 1);
   ck_assert_int_eq (kwi_state_ring (p->state, p->ring, "x@host/v1", p), 0);
   kwi_state_start (p->state);   /* nothing, in virtual time */
 }

@@ -171,6 +171,68 @@ START_TEST (counts_are_of_all_and_exact)
 }
 END_TEST
 
+/* An answer of process 0 on the first key shows what is left of a minute's tokens. */
+static void
+show_bucket (int64_t remaining)
+{
+  struct kwi_judgement j = { .outcome = KW_OUTCOME_OK, .scope = KW_SCOPE_REQUEST,
+                             .wait_ms = -1, .input_tokens = 10, .output_tokens = 5,
+                             .n_buckets = 1 };
+  struct kwi_bucket *b = &j.bucket[0];
+  struct kwi_size size = { .tokens = 15 };
+  struct kwi_effect e;
+  struct kwi_pick k = pick (&all[0], models[0]);
+
+  *b = (struct kwi_bucket) { .scope = KW_SCOPE_KEY_MODEL, .rolling = 1,
+                             .have = KW_HAVE_LIMIT | KW_HAVE_REMAINING | KW_HAVE_WINDOW,
+                             .limit = 6000, .remaining = remaining,
+                             .window_ms = 60000 };
+  memccpy (b->dimension, "tokens_per_minute", '\0', sizeof b->dimension);
+  ck_assert_int_eq (k.picked, KWI_PICK_KEY);
+  kwi_keyring_report (all[0].ring, &k.hold, models[0], all[0].call, &size, &j, 0, -1,
+                      now, now, &e);
+}
+
+/* How long a request of so many tokens waits at process i's first key. */
+static int64_t
+waits_at (size_t i, int64_t tokens)
+{
+  struct kwi_size size = { .tokens = tokens };
+
+  return kwi_keyring_next_ready (all[i].ring, models[0], &size, now) - now;
+}
+
+START_TEST (what_is_left_of_a_bucket_is_everybodys)
+{
+  size_t i;
+
+  for (i = 0; i < PROCESSES; i++)
+    for (size_t key = 1; key < KEYS; key++)
+      run_out (&all[i], key, models[0], DAY);
+  show_bucket (1000);
+  ck_assert_int_le (waits_at (1, 3000), 0);     /* it has not heard yet */
+  sync_all ();
+  for (i = 0; i < PROCESSES; i++) {
+    ck_assert_int_le (waits_at (i, 500), 0);
+    ck_assert_int_ge (waits_at (i, 3000), 20000);
+    ck_assert_int_le (waits_at (i, 3000), 25000);
+  }
+  /* What was seen later counts, whoever tells it when. */
+  now += 1000;
+  show_bucket (5000);
+  sync_all ();
+  ck_assert_int_le (waits_at (2, 3000), 0);
+}
+END_TEST
+
+static void
+setup_paced (void)
+{
+  pace_flags = KWI_PACE_WAIT;
+  setup ();
+  pace_flags = 0;
+}
+
 /* ---- Away ---------------------------------------------------------------------------- */
 
 START_TEST (while_it_is_away_all_goes_on_and_then_all_is_told)
@@ -332,6 +394,11 @@ make_suite (void)
   tcase_add_test (t, while_it_is_away_all_goes_on_and_then_all_is_told);
   tcase_add_test (t, a_store_that_comes_back_empty_is_filled_again);
   tcase_add_test (t, whatever_the_order_all_come_to_know_the_same);
+  suite_add_tcase (s, t);
+
+  t = tcase_create ("pace");
+  tcase_add_checked_fixture (t, setup_paced, teardown);
+  tcase_add_test (t, what_is_left_of_a_bucket_is_everybodys);
   suite_add_tcase (s, t);
   return s;
 }

@@ -86,8 +86,9 @@ struct kw_store_setup {
 
 /* A fact.  Of two of the same name the greater stays: that of the greater
  * major; with the same, of the greater minor; with the same, the one whose value
- * is greater by strcmp.  So it does not matter in which order they come, or
- * how often. */
+ * is greater by strcmp; of two that are the same, the later expires_ms.  So it
+ * does not matter in which order they come, or how often.  One that has expired
+ * is as good as none, in the store and when it comes. */
 struct kw_store_fact {
   const char *name;             /* printable ASCII, at most 1000 bytes    */
   const char *value;            /* UTF-8, at most 4000 bytes              */
