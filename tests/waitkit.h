@@ -181,6 +181,8 @@ run (int64_t until_ms)
 static inline void
 cancel (struct flight *f)
 {
+  if (f->event == ANSWER)
+    simctl_reply_clear (&f->reply);
   kwi_call_cancel (&f->call);
   step (f);
 }
