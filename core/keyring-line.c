@@ -287,7 +287,10 @@ kwi_ring_queue (struct kwi_keyring *r, const struct kwi_ask *ask,
     kwi_ring_quit (r, w);
     return;
   }
-  l = p->line != NULL ? p->line : line_for (r, 0, ask->m, KWI_NO_KEY);
+  l = p->line != NULL ? p->line
+      : p->full_key < r->n ? line_for (r, r->keys[p->full_key].subject, ask->m,
+                                       p->full_key)
+      : line_for (r, 0, ask->m, KWI_NO_KEY);
   if (l == NULL || is_too_many (r, w)) {
     p->picked = l == NULL ? KWI_PICK_NOWHERE : KWI_PICK_MANY;
     kwi_ring_quit (r, w);

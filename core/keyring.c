@@ -161,6 +161,8 @@ try_key (struct kwi_keyring *r, size_t key, const struct kwi_ask *ask,
       return 1;
     p->picked = KWI_PICK_BUSY;
     p->full |= line == NULL;
+    if (stays)
+      p->full_key = key;
     if (line != NULL && at < p->ready_ms) {
       p->ready_ms = at;
       p->ready_key = key;
@@ -260,6 +262,7 @@ kwi_keyring_pick (struct kwi_keyring *r, const char *model, size_t prefer,
     .ready_key = KWI_NO_KEY,
     .ready_ms = KWI_NEVER,
     .limited_key = KWI_NO_KEY,
+    .full_key = KWI_NO_KEY,
     .limited_ready_ms = KWI_NEVER,
   };
   (void) pthread_mutex_lock (&r->lock);

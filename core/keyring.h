@@ -110,7 +110,8 @@ struct kwi_pick {
   int joined;                   /* the waiter has just begun to wait      */
   size_t ahead;                 /* how many came before it: just then; later
                                    only whether                           */
-  struct kwi_line *line;        /* where it waits; the ring's own         */
+  struct kwi_line *line;        /* where it waits; the ring's own; or else: */
+  size_t full_key;              /* the key that it stays with, which is full */
   size_t n_by_verdict[8];       /* keys by what blocks them               */
 };
 

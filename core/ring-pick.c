@@ -279,6 +279,7 @@ kwi_ring_pick (struct kwi_keyring *r, const struct kwi_ask *ask, size_t prefer,
     if (is_usable (longer (&preferred, &all)) && kwi_ring_is_full (r, prefer)) {
       p->picked = KWI_PICK_BUSY; /* it stays on its key */
       p->full = 1;
+      p->full_key = prefer;
       return;
     }
     if (take (r, prefer, ask, longer (&preferred, &all), 1, p))

@@ -86,7 +86,7 @@ check_order (const struct call *c)
 
   for (i = 0; i < CALLS; i++)
     ck_assert_msg (calls[i].state != WAITING || calls[i].id > c->id
-                     || (stay && calls[i].prefer != c->hold.key
+                     || (calls[i].prefer != c->hold.key
                          && calls[i].prefer != KWI_NO_KEY),
                    "step %d: call %d goes, and %d has waited for longer", step,
                    (int) c->id, (int) calls[i].id);
@@ -401,6 +401,41 @@ START_TEST (the_first_is_told_when_the_one_that_tried_is_refused)
 }
 END_TEST
 
+START_TEST (who_waits_for_his_own_key_holds_up_nobody_from_another)
+{
+  open_ring (0, 1, 2);
+  while (n_calls < 3)
+    arrive ();
+  ck_assert_int_eq (calls[2].state, WAITING);
+  calls[0].prefer = 0;
+  do_answer (&calls[0], KW_OUTCOME_TRANSIENT); /* no longer on its key */
+  ck_assert_int_eq (calls[0].state, FLYING);
+  (void) settle ();
+  do_answer (&calls[0], KW_OUTCOME_OK);
+  (void) settle ();
+  ck_assert_int_eq (calls[2].state, FLYING);
+  ck_assert_uint_eq (calls[2].hold.key, 0);
+  arrive ();                    /* a retry, whose key the third has now */
+  calls[0].prefer = 0;
+  do_pick (&calls[0]);
+  ck_assert_int_eq (calls[0].state, WAITING);
+  ck_assert_int_eq (calls[3].state, GONE);
+  while (n_calls < 5)
+    arrive ();
+  ck_assert_int_eq (calls[3].state, WAITING);
+  do_answer (&calls[1], KW_OUTCOME_OK);
+  (void) settle ();
+  ck_assert_int_eq (calls[0].state, WAITING);
+  ck_assert_int_eq (calls[3].state, FLYING);
+  ck_assert_uint_eq (calls[3].hold.key, 1);
+  do_answer (&calls[2], KW_OUTCOME_OK);
+  (void) settle ();
+  ck_assert_int_eq (calls[0].state, FLYING);
+  ck_assert_uint_eq (calls[0].hold.key, 0);
+  kwi_keyring_free (r);
+}
+END_TEST
+
 static Suite *
 suite (void)
 {
@@ -412,6 +447,7 @@ suite (void)
                        no_order_is_broken_none_is_forgotten_and_no_wall_is_run_into,
                        0, 6);
   tcase_add_test (tc, the_first_is_told_when_the_one_that_tried_is_refused);
+  tcase_add_test (tc, who_waits_for_his_own_key_holds_up_nobody_from_another);
   suite_add_tcase (s, tc);
   return s;
 }
