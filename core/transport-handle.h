@@ -59,6 +59,7 @@ struct kwi_lane {
   struct kwi_handle *handles;   /* the most recently used first           */
   size_t n_handles;
   struct kwi_exchange *failed;  /* before they began                      */
+  int pauses;                   /* a stream was paused here               */
   void (*on_cancel) (void *user);
   void *user;
 };

@@ -120,7 +120,7 @@ hand_to_sink (struct kwi_exchange *x, const char *data, size_t len)
     return len;
   r = x->sink (x->user, x->answer, data + skip, len - skip, &taken);
   if (r == KWI_SINK_PAUSE) {
-    x->paused = 1;
+    x->paused = x->lane->pauses = 1;
     x->skip = skip + taken;
     return CURL_WRITEFUNC_PAUSE;
   }

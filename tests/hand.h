@@ -8,8 +8,6 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#include <curl/curl.h>
-
 #include "frontkit.h"
 
 enum { HAND_PATIENCE_MS = 60000 };
@@ -122,6 +120,13 @@ turn_until_quiet (void)
   }
 }
 
+static inline void
+hand_setup (void)
+{
+  n_ended = 0;
+  kit_setup ();
+}
+
 /* ---- The provider ----------------------------------------------------------- */
 
 static int hand_fd;             /* listening */
@@ -136,13 +141,6 @@ hand_up (struct front_options options)
   front = front_start (&options);
   kit.url = front_url (front, "localhost");
   kit_keys ("sk-a", NULL);
-}
-
-/* An older libcurl cannot pause one stream of a connection. */
-static inline int
-streams_share (void)
-{
-  return curl_version_info (CURLVERSION_NOW)->version_num >= 0x080100;
 }
 
 /* The one connection that the client has to the front, and keeps for later use.

@@ -1,6 +1,5 @@
 /* test_http2 - many calls on one connection: they share it, they do not hold each
  * other up, and it may end at any time. */
-#include <errno.h>
 #include <signal.h>
 
 #include "hand.h"
@@ -17,7 +16,7 @@ START_TEST (twenty_at_once_share_one_connection)
   front_up ("localhost", (struct front_options) { .cert = NULL });
   open_trusting ("");
   for (int i = 0; i < 20; i++)
-    call_begin (&c[i], i % 2 && streams_share ());
+    call_begin (&c[i], i % 2);
   TURN_UNTIL (n_ended == 20);
   for (int i = 0; i < 20; i++) {
     ck_assert_msg (c[i].code == 0, "call %d: %s", i, c[i].why);
@@ -237,8 +236,7 @@ START_TEST (a_cancel_ends_one_of_a_connection_and_no_other)
   hand_expect_close (fd[1]);    /* the provider is told, too */
   for (int i = 0; i < 3; i++) {
     front_log (front, &line[i]);
-    if (!stream || streams_share ())
-      ck_assert_int_eq (line[i].connection, line[0].connection);
+    ck_assert_int_eq (line[i].connection, line[0].connection);
   }
 }
 END_TEST
@@ -327,99 +325,7 @@ START_TEST (a_stream_that_is_reset_breaks_no_other)
 }
 END_TEST
 
-/* ---- A slow consumer ----------------------------------------------------------------- */
-
-/* As many events as are taken at once, on from where the last time ended; the
- * bytes. */
-static size_t
-pour (int fd)
-{
-  static char events[1 << 16];
-  static size_t len, at;
-  static const char event[] = "data: {\"choices\":[{\"index\":0,\"delta\":"
-                              "{\"content\":\"0123456789\"}}]}\n\n";
-  size_t n = 0;
-  ssize_t sent;
-
-  while (len + sizeof event + 16 < sizeof events)
-    len += (size_t) snprintf (events + len, sizeof events - len, "%zx\r\n%s\r\n",
-                              sizeof event - 1, event);
-  while ((sent = send (fd, events + at, len - at, MSG_DONTWAIT | MSG_NOSIGNAL)) > 0) {
-    n += (size_t) sent;
-    at = (at + (size_t) sent) % len;
-  }
-  ck_assert_int_eq (errno, EAGAIN);
-  return n;
-}
-
-/* Of this process. */
-static size_t
-resident (void)
-{
-  unsigned long all = 0, pages = 0;
-  FILE *f = fopen ("/proc/self/statm", "r");
-
-  ck_assert_ptr_nonnull (f);
-  ck_assert_int_eq (fscanf (f, "%lu %lu", &all, &pages), 2);
-  (void) fclose (f);
-  return pages * (size_t) sysconf (_SC_PAGESIZE);
-}
-
-/* As the kernel has it: what nobody reads waits in sockets, 20 MB and more on the
- * way over nginx.  libcurl keeps a window of 10 MB, and that twice, of a stream
- * that shares its connection. */
-enum { POURED_MOST = 200 << 20, GROWN_MOST = 48 << 20, READ_AT_ONCE = 2 * 16384 };
-
-START_TEST (a_slow_consumer_holds_its_stream_back_and_no_other)
-{
-  struct call slow, c;
-  size_t poured, now, before;
-  int fd, other, still = 0, rounds = 0;
-
-  hand_up ((struct front_options) { .cert = NULL });
-  open_trusting ("deadline = 1h\nattempt_timeout = 1h");
-  before = resident ();
-  call_begin (&slow, 1);
-  slow.pause = 1;
-  fd = hand_take ();
-  hand_begin_stream (fd);
-  poured = pour (fd);
-  TURN_UNTIL (slow.text[0] != '\0');
-  while (still < 20) {
-    ck_assert_msg (poured < POURED_MOST, "%zu bytes, and no end", poured);
-    call_begin (&c, rounds % 2);
-    other = hand_take ();
-    if (rounds++ % 2 == 0)
-      hand_reply (other, "b");
-    else {
-      hand_begin_stream (other);
-      hand_word (other, "b");
-      hand_end_stream (other);
-    }
-    TURN_UNTIL (c.ended);
-    ck_assert_msg (c.code == 0, "%s", c.why);
-    turn_until_quiet ();
-    now = pour (fd);
-    still = now == 0 ? still + 1 : 0;
-    poured += now;
-  }
-  ck_assert_uint_le (slow.taken, READ_AT_ONCE);
-  ck_assert_uint_le (resident (), before + GROWN_MOST);
-  slow.pause = 0;
-  kw_handle_resume (slow.handle);
-  TURN_UNTIL (slow.taken > 4 * READ_AT_ONCE);
-  (void) close (fd);
-}
-END_TEST
-
 #define COUNT(array) ((int) (sizeof (array) / sizeof (array)[0]))
-
-static void
-setup (void)
-{
-  n_ended = 0;
-  kit_setup ();
-}
 
 static Suite *
 suite (void)
@@ -427,7 +333,7 @@ suite (void)
   Suite *s = suite_create ("http2");
   TCase *tc = tcase_create ("http2");
 
-  tcase_add_checked_fixture (tc, setup, front_down);
+  tcase_add_checked_fixture (tc, hand_setup, front_down);
   tcase_set_timeout (tc, 60);
   tcase_add_test (tc, twenty_at_once_share_one_connection);
   tcase_add_loop_test (tc, a_connection_closed_while_idle_spins_no_core_and_fails_no_call,
@@ -443,7 +349,6 @@ suite (void)
                        2);
   tcase_add_test (tc, a_server_that_dies_is_an_error_after_content_and_a_retry_before);
   tcase_add_test (tc, a_stream_that_is_reset_breaks_no_other);
-  tcase_add_test (tc, a_slow_consumer_holds_its_stream_back_and_no_other);
   suite_add_tcase (s, tc);
   return s;
 }
