@@ -94,12 +94,19 @@ set_text (const struct kwi_setting *s, const struct kwi_spec *spec, void *target
   return kwi_keep (kwi_field (spec, target), strdup (s->value));
 }
 
-/* What is behind the scheme is the module's, which is found later. */
+/* Whether there is such a module is found out later; what is behind the scheme is
+ * the module's, may have a password in it, and so is not shown. */
 static int
 set_state (const struct kwi_setting *s, const struct kwi_spec *spec, void *target)
 {
   struct kwi_config *config = target;
+  size_t scheme = strspn (s->value, "abcdefghijklmnopqrstuvwxyz0123456789+");
 
+  if (scheme == 0 || (s->value[scheme] != '\0' && s->value[scheme] != ':')) {
+    kwi_mistake (s->mistakes, "%s:%d: state begins with no scheme; allowed: %s",
+                 s->file, s->line, spec->range);
+    return 0;
+  }
   config->state_line = s->line;
   return set_text (s, spec, target);
 }
@@ -248,7 +255,8 @@ static const struct kwi_spec keywheel_specs[] = {
   { "provider", set_name, CONFIG (provider), 0, 0, NULL, NULL },
   { "plugin_dir", kwi_set_plugin_dir, 0, 0, 0, NULL, NULL },
   { "env_file", kwi_set_env_file, CONFIG (env_file), 0, 0, NULL, NULL },
-  { "state", set_state, CONFIG (state), 0, 0, NULL, NULL },
+  { "state", set_state, CONFIG (state), 0, 0,
+    "memory, sqlite, sqlite:PATH, redis://HOST:PORT/DB", NULL },
   { "fingerprint_key", kwi_set_path, CONFIG (fingerprint_file), 0, 0, NULL, NULL },
   { "log_level", set_word, CONFIG (log_level), 0, 0,
     "error, warn, info, debug", levels },

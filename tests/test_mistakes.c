@@ -97,6 +97,7 @@ static const struct one lines[] = {
     "2: the option's name is too long; allowed: 49 bytes" },
   { "[keywheel]\nprovidr = x\n", "2: unknown option \"providr\" in [keywheel]; "
     "did you mean \"provider\"? (known: provider, plugin_dir, env_file, state, "
+    "fingerprint_key, "
     "log_level)" },
   { "[key p/k]\nenv = A\nwieght = 1\n", "3: unknown option \"wieght\" in [key "
     "p/k]; did you mean \"weight\"? (known: env, file, command, weight)" },
@@ -172,13 +173,10 @@ static const struct one options[] = {
 /* In [keywheel], line 2. */
 static const struct one general[] = {
   { "provider = a/b", "provider = a/b is no name; allowed: " CHARS },
-  { "state = sqlite", "state = sqlite is not in this build; allowed here: "
-    "memory" },
-  { "state = sqlite:/x/y", "state = sqlite is not in this build; allowed here: "
-    "memory" },
-  { "state = redis://u:password@h/0", "state = redis is not in this build; "
-    "allowed here: memory" },
-  { "state = disk", "state = disk is not known; allowed: memory" },
+  { "state = /var/lib/state.db", "state begins with no scheme; allowed: memory, "
+    "sqlite, sqlite:PATH, redis://HOST:PORT/DB" },
+  { "state = Redis://u:password@h/0", "state begins with no scheme; allowed: memory, "
+    "sqlite, sqlite:PATH, redis://HOST:PORT/DB" },
   { "log_level = warning", "log_level = warning is not known; did you mean "
     "\"warn\"? (allowed: error, warn, info, debug)" },
   { "plugin_dir = /::/", "plugin_dir = /::/ has an empty entry; allowed: "
@@ -294,7 +292,7 @@ END_TEST
 START_TEST (every_mistake_is_told_in_order)
 {
   static const char ini[] =
-    "[keywheel]\nlog_level = loud\nstate = disk\n"
+    "[keywheel]\nlog_level = loud\nstate = a disk\n"
     "[provider p]\nmodel = m\nmax_retries = x\nnonsense\n"
     "[provder q]\nmax_retries = unseen, as its section is not known\n"
     "[key p/k]\nweight = 1\n";
@@ -320,7 +318,7 @@ START_TEST (no_value_that_may_be_a_key_is_shown)
   static const char *const inis[] = {
     "[key p/k]\nkey = gsk_LEAK\n", "[key p/k]\nenv = sk-LEAK\n",
     "gsk_LEAK\n", "[provider p]\nbase_url = https://LEAK@h/\n",
-    "[keywheel]\nstate = redis://:LEAK@h/\n", "[keywheel]\nkey = LEAK\n",
+    "[keywheel]\nstate = :LEAK@h/\n", "[keywheel]\nkey = LEAK\n",
     "[key p/k]\nenv = A\nenv = LEAK\n",
   };
 
