@@ -212,6 +212,19 @@ START_TEST (a_peer_that_vanished_is_noticed_by_who_has_nothing_to_say)
 }
 END_TEST
 
+/* The test's own file in the place of another; for root alone. */
+static int
+replace_file (const char *path, const char *name, const char *text)
+{
+  if (geteuid () != 0)
+    return 0;
+  rediskit_write (name, text);
+  ck_assert_int_eq (unshare (CLONE_NEWNS), 0);
+  ck_assert_int_eq (mount (NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+  ck_assert_int_eq (mount (rediskit_path (name), path, NULL, MS_BIND, NULL), 0);
+  return 1;
+}
+
 /* Of a host with two addresses the one that is asked first swallows what it is
  * sent: the other is reached in the time that is left. */
 START_TEST (a_dead_address_is_not_the_end)
@@ -220,14 +233,10 @@ START_TEST (a_dead_address_is_not_the_end)
   char hosts[128];
   struct storekit *k;
 
-  if (geteuid () != 0)
-    return;                     /* whose /etc/hosts cannot be another */
   snprintf (hosts, sizeof hosts, "%s two.test\n%s two.test\n", netnskit_address (1),
             netnskit_address (-1));
-  rediskit_write ("hosts", hosts);
-  ck_assert_int_eq (unshare (CLONE_NEWNS), 0);
-  ck_assert_int_eq (mount (NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
-  ck_assert_int_eq (mount (rediskit_path ("hosts"), "/etc/hosts", NULL, MS_BIND, NULL), 0);
+  if (!replace_file ("/etc/hosts", "hosts", hosts))
+    return;
   netnskit_cut (1, 1);
   netnskit_enter (0);
   snprintf (storekit_spec, sizeof storekit_spec, "redis://two.test:%d", rediskit_port ());
@@ -237,6 +246,30 @@ START_TEST (a_dead_address_is_not_the_end)
   ck_assert_msg (storekit_ticks () - began > TIMEOUT_MS / 2, "the dead one was not asked");
   storekit_close (k);
   ck_assert_int_eq (umount ("/etc/hosts"), 0);
+}
+END_TEST
+
+/* A resolver that never answers holds up no call, and no close. */
+START_TEST (a_dead_resolver_is_not_waited_for)
+{
+  const struct storekit_how how = { .spec = "redis://slow.test", .timeout_ms = TIMEOUT_MS };
+  char conf[64];
+  struct storekit *k;
+
+  snprintf (conf, sizeof conf, "nameserver %s\n", netnskit_address (1));
+  if (!replace_file ("/etc/resolv.conf", "conf", conf))
+    return;
+  netnskit_cut (1, 1);
+  netnskit_enter (0);
+  k = storekit_open (&how);
+  int64_t began = storekit_ticks ();
+  for (int i = 0; i < 2; i++) {
+    ck_assert_int_eq (storekit_sync (k, NULL, 0, NULL, 0), KW_STORE_AWAY);
+    storekit_expect_text (k->why.text, "\"slow.test\" is, the resolver does not say in time");
+  }
+  storekit_close (k);
+  ck_assert_int_lt (storekit_ticks () - began, 2 * TIMEOUT_MS + 1000);
+  ck_assert_int_eq (umount ("/etc/resolv.conf"), 0);
 }
 END_TEST
 
@@ -251,6 +284,7 @@ suite (void)
   tcase_add_test (t, one_of_three_is_cut_off_for_a_while);
   tcase_add_test (t, a_peer_that_vanished_is_noticed_by_who_has_nothing_to_say);
   tcase_add_test (t, a_dead_address_is_not_the_end);
+  tcase_add_test (t, a_dead_resolver_is_not_waited_for);
   suite_add_tcase (s, t);
   return s;
 }
