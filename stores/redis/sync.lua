@@ -57,9 +57,10 @@ for i = 1, n do
   local key, new = KEYS[3 + i], ARGV[9 + i]
   if kept[key] == nil then
     kept[key] = call('GET', key)
-    if not call('ZSCORE', index, member(key)) then enqueue(key) end
+    if kept[key] and not call('ZSCORE', index, member(key)) then enqueue(key) end
   end
-  if not kept[key] or less(kept[key], new) then
+  local alive = (tonumber(new:sub(-20)) or 2^53) > now
+  if alive and (not kept[key] or less(kept[key], new)) then
     kept[key] = new
     enqueue(key)
   end
