@@ -24,10 +24,8 @@ kwi_keyring_pace (struct kwi_keyring *r, int flags, int stay)
 }
 
 struct kwi_pace_model *
-kwi_ring_model (struct kwi_keyring *r, const char *model)
+kwi_ring_model (struct kwi_keyring *r, uint32_t m)
 {
-  uint32_t m = kwi_store_model (r->store, model);
-
   if (m == 0 || m >= MODELS)
     return &r->others;
   if (m >= r->n_models) {
@@ -162,6 +160,13 @@ note_buckets (struct kwi_keyring *r, const struct ring_key *k,
   }
 }
 
+/* As it was picked, without looking its name up again. */
+static uint32_t
+number_of (struct kwi_keyring *r, const struct kwi_hold *hold, const char *model)
+{
+  return hold->model != 0 ? hold->model : kwi_ring_number (r, model);
+}
+
 void
 kwi_ring_learn (struct kwi_keyring *r, struct ring_key *k,
                 struct kwi_hold *hold, const char *model,
@@ -169,7 +174,7 @@ kwi_ring_learn (struct kwi_keyring *r, struct ring_key *k,
                 int64_t received_ms)
 {
   if (kwi_ring_learns (r) && size != NULL)
-    kwi_pace_answer (kwi_ring_model (r, model), &hold->booking, size, j,
+    kwi_pace_answer (kwi_ring_model (r, number_of (r, hold, model)), &hold->booking, size, j,
                      received_ms);
   note_buckets (r, k, hold, model, j, received_ms);
   if (kwi_ring_books (r))
@@ -194,7 +199,7 @@ kwi_keyring_next_ready (struct kwi_keyring *r, const char *model,
     return earliest;
   }
   if (r->pace != 0) {
-    ask.learnt = kwi_ring_model (r, model);
+    ask.learnt = kwi_ring_model (r, ask.m);
     kwi_pace_need (ask.learnt, size, &ask.need);
   }
   for (i = 0; i < r->n && earliest > ask.now_ms; i++) {

@@ -11,6 +11,9 @@
 /* In front of an account's name among the store's subjects. */
 #define ACCOUNT_PREFIX "account:"
 
+/* What each answer touches is in one cache line: up to half of the account's
+ * name, which is all of it as a rule. */
+#define KEY_ALIGN 64
 struct ring_key {
   uint32_t subject;             /* the store's number for this key        */
   uint32_t account;             /* and for its account; 0: not learnt     */
@@ -29,7 +32,7 @@ struct ring_key {
   char account_name[64];        /* beside it: each answer is compared     */
   char name[64];
   char fingerprint[17];
-};
+} __attribute__ ((__aligned__ (KEY_ALIGN)));
 
 struct ring_account {
   uint32_t *member;             /* its keys, in order                     */
@@ -227,7 +230,7 @@ struct kwi_ask {
 };
 
 /* What is learnt of a model, or of all those that there is no room for. */
-struct kwi_pace_model *kwi_ring_model (struct kwi_keyring *, const char *model);
+struct kwi_pace_model *kwi_ring_model (struct kwi_keyring *, uint32_t m);
 
 /* What holds a key back: itself, its account, the provider. */
 void kwi_ring_subjects (const struct kwi_keyring *, const struct ring_key *,

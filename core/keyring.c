@@ -69,9 +69,12 @@ kwi_keyring_add (struct kwi_keyring *r, const char *name,
 
   if (r->n == r->size) {
     size_t size = r->size == 0 ? 8 : r->size * 2;
-    k = realloc (r->keys, size * sizeof *k);
+    k = aligned_alloc (KEY_ALIGN, size * sizeof *k);
     if (k == NULL)
       return -1;
+    if (r->n > 0)
+      memcpy (k, r->keys, r->n * sizeof *k);
+    free (r->keys);
     r->keys = k;
     r->size = size;
   }
@@ -267,12 +270,12 @@ kwi_keyring_pick (struct kwi_keyring *r, const char *model, size_t prefer,
   };
   (void) pthread_mutex_lock (&r->lock);
   ask.now_ms = kwi_ring_now (r, now_ms);
+  ask.m = r->strategy == KWI_PRIORITY && !kwi_ring_learns (r)
+          ? kwi_store_find_model (r->store, model) : kwi_ring_number (r, model);
   if (kwi_ring_learns (r)) {
-    ask.learnt = kwi_ring_model (r, model);
+    ask.learnt = kwi_ring_model (r, ask.m);
     kwi_pace_need (ask.learnt, want != NULL ? want->size : NULL, &ask.need);
   }
-  ask.m = r->strategy == KWI_PRIORITY ? kwi_store_find_model (r->store, model)
-                                      : kwi_ring_number (r, model);
   ask.cache = kwi_ring_cache (r, ask.m);
   if (r->pace == 0 && ask.cache != NULL)
     kwi_ring_pick (r, &ask, prefer, ret);

@@ -30,24 +30,35 @@ rank_all (struct kwi_cache *c)
   c->ranked.n = c->n;
 }
 
+/* The four below an item of a heap are looked at together: where each four begin
+ * a cache line of their own, as every fourth but the first does here. */
+static struct kwi_heap_item *
+lined_up (void *from)
+{
+  const uintptr_t line = 64, item = sizeof (struct kwi_heap_item);
+
+  return (struct kwi_heap_item *)
+           (((uintptr_t) from + item + line - 1) / line * line - item);
+}
+
 struct kwi_cache *
 kwi_cache_new (size_t n, int ranked, int64_t fresh)
 {
   size_t words = kwi_bits_words (n), item = sizeof (struct kwi_heap_item);
-  size_t more = ranked ? item + sizeof (int64_t) : 0;
+  size_t more = ranked ? item + sizeof (int64_t) : 0, lines = 3 * 64;
   struct kwi_cache *c;
   uint32_t *pos;
 
   /* In one piece; what is not used of it is never touched. */
-  c = calloc (1, sizeof *c + words * sizeof (uint64_t)
+  c = calloc (1, sizeof *c + lines + words * sizeof (uint64_t)
                  + n * (2 * item + more + sizeof *pos + 1));
   if (c == NULL)
     return NULL;
   c->n = n;
   c->fresh = fresh;
-  c->parked.item = (struct kwi_heap_item *) (c + 1);
-  c->limited.item = c->parked.item + n;
-  c->ranked.item = c->limited.item + n;
+  c->parked.item = lined_up (c + 1);
+  c->limited.item = lined_up (c->parked.item + n);
+  c->ranked.item = lined_up (c->limited.item + n);
   kwi_bits_init (&c->open, (uint64_t *) (c->ranked.item + (ranked ? n : 0)), n);
   if (ranked)
     c->rank = (int64_t *) (c->open.level[0] + words);
@@ -154,6 +165,8 @@ kwi_cache_first (const struct kwi_cache *c)
 void
 kwi_cache_set_rank (struct kwi_cache *c, size_t key, int64_t rank)
 {
+  if (c->rank[key] == rank)
+    return;
   c->rank[key] = rank;
   if (c->state[key] == OPEN)
     kwi_heap_put (&c->ranked, key, rank);

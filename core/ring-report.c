@@ -190,7 +190,7 @@ kwi_keyring_report (struct kwi_keyring *r, struct kwi_hold *hold,
     probed = kwi_ring_probed (r, hold, call);
   ret->revived = kwi_ring_probe_end (r, hold, call, j->outcome == KW_OUTCOME_OK);
   if (ret->revived > 0 && r->pace != 0)
-    kwi_pace_revived (kwi_ring_model (r, model));
+    kwi_pace_revived (kwi_ring_model (r, kwi_ring_number (r, model)));
   count_answer (r, hold->key, j);
   kwi_ring_unhold (r, hold, j);
   if (r->n_lines > 0) {
