@@ -55,6 +55,12 @@ rediskit_skip (const char *why)
   return must ? 1 : 77;
 }
 
+uint32_t
+rediskit_patience (uint32_t ms)
+{
+  return getenv ("KW_UNDER_VALGRIND") != NULL ? ms * 10 : ms;
+}
+
 int
 rediskit_run (Suite *suite)
 {
@@ -148,7 +154,7 @@ make_clock (void)
 
 /* One that nobody listens on now. */
 static int
-free_port (const char *address)
+some_port (const char *address)
 {
   struct sockaddr_in in = { .sin_family = AF_INET };
   socklen_t len = sizeof in;
@@ -159,6 +165,18 @@ free_port (const char *address)
   ck_assert_int_eq (getsockname (fd, (struct sockaddr *) &in, &len), 0);
   close (fd);
   return ntohs (in.sin_port);
+}
+
+/* A cluster's node has another one, 10000 above. */
+static int
+free_port (const char *address)
+{
+  int p;
+
+  do
+    p = some_port (address);
+  while (p > 55535);
+  return p;
 }
 
 enum { MOST_WORDS = 64 };

@@ -15,6 +15,9 @@ int rediskit_has (const char *program);
 /* The server's program, or NULL: none is installed. */
 const char *rediskit_program (void);
 
+/* For a timeout that nothing is to reach: longer where all is slow. */
+uint32_t rediskit_patience (uint32_t ms);
+
 /* What main returns when the suite cannot run here: 77, or 1 with KW_NO_SKIP in
  * the environment. */
 int rediskit_skip (const char *why);

@@ -145,7 +145,7 @@ START_TEST (the_manuals_acl_is_enough)
   rediskit_ask ("SET mine 1");
   a = storekit_open (&(struct storekit_how) { .spec = at ("keywheel:PASSWORD@", "/1") });
   b = storekit_open (&(struct storekit_how) { .spec = at ("keywheel:PASSWORD@", "/1"),
-                                              .timeout_ms = 200 });
+                                              .timeout_ms = rediskit_patience (200) });
   storekit_put_until (a, "f", 1, "v", storekit_now () + 1000);
   ck_assert_int_eq (storekit_sync (a, NULL, 0, &c, 1), 0);
   storekit_add_to (a, "d", INT64_MAX);
@@ -244,13 +244,13 @@ START_TEST (refusals_say_what_to_do)
   for (size_t i = 0; i < STOREKIT_LEN (cases); i++) {
     const char *what[] = { cases[i][0], cases[i][1] };
     int port = redisfake_start (refuse, what);
-    struct storekit_how how = { .spec = spec, .timeout_ms = 150 };
+    struct storekit_how how = { .spec = spec, .timeout_ms = rediskit_patience (150) };
     char text[512], place[64];
     snprintf (spec, sizeof spec, "redis://127.0.0.1:%d", port);
     snprintf (place, sizeof place, "redis://127.0.0.1:%d/0: ", port);
     int64_t began = storekit_ticks ();
     ck_assert_msg (try (&how, text, sizeof text) == KW_STORE_AWAY, "%zu", i);
-    ck_assert_int_lt (storekit_ticks () - began, 2000);
+    ck_assert_int_lt (storekit_ticks () - began, rediskit_patience (2000));
     ck_assert_msg (strncmp (text, place, strlen (place)) == 0
                    && strstr (text, cases[i][2]) != NULL,
                    "%zu: no \"%s\" in: %s", i, cases[i][2], text);
@@ -320,12 +320,13 @@ START_TEST (nobody_listens)
   snprintf (spec, sizeof spec, "redis+unix://%s", rediskit_path ("nothing"));
   expect_away (spec, "not running");
   /* Or, where no resolver answers, that it does not. */
-  const struct storekit_how how = { .spec = "redis://nobody.invalid", .timeout_ms = 300 };
+  const struct storekit_how how = { .spec = "redis://nobody.invalid",
+                                    .timeout_ms = rediskit_patience (300) };
   char text[512];
   int64_t began = storekit_ticks ();
   ck_assert_int_eq (try (&how, text, sizeof text), KW_STORE_AWAY);
   storekit_expect_text (text, "\"nobody.invalid\" is");
-  ck_assert_int_lt (storekit_ticks () - began, 2000);
+  ck_assert_int_lt (storekit_ticks () - began, rediskit_patience (2000));
   rediskit_start (&(struct rediskit_how) { .bind = "127.0.0.1" });
   snprintf (spec, sizeof spec, "redis://localhost:%d", rediskit_port ());
   expect_good (spec);           /* by a name, some of whose addresses may refuse */
@@ -338,7 +339,7 @@ START_TEST (a_connection_that_is_never_made_ends_in_time)
   struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr.s_addr = htonl (INADDR_LOOPBACK) };
   socklen_t len = sizeof in;
   int fd = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), others[3];
-  const struct storekit_how how = { .spec = spec, .timeout_ms = 200 };
+  const struct storekit_how how = { .spec = spec, .timeout_ms = rediskit_patience (200) };
   char text[512];
 
   ck_assert_int_eq (bind (fd, (struct sockaddr *) &in, sizeof in), 0);
@@ -353,7 +354,7 @@ START_TEST (a_connection_that_is_never_made_ends_in_time)
   ck_assert_int_eq (try (&how, text, sizeof text), KW_STORE_AWAY);
   storekit_expect_text (text, "firewall");
   ck_assert_int_ge (storekit_ticks () - began, 150);
-  ck_assert_int_lt (storekit_ticks () - began, 2000);
+  ck_assert_int_lt (storekit_ticks () - began, rediskit_patience (2000));
   for (size_t i = 0; i < STOREKIT_LEN (others); i++)
     close (others[i]);
   close (fd);
@@ -364,7 +365,7 @@ END_TEST
  * send, and the close. */
 START_TEST (a_server_that_stands_still)
 {
-  const struct storekit_how how = { .spec = at ("", ""), .timeout_ms = 200 };
+  const struct storekit_how how = { .spec = at ("", ""), .timeout_ms = rediskit_patience (200) };
   struct storekit *k = storekit_open (&how);
   struct kw_store_lease lease = { sizeof lease, 10, 5, 0, "l", 60000 };
   static struct kw_store_fact facts[5000];
@@ -384,12 +385,12 @@ START_TEST (a_server_that_stands_still)
     began = storekit_ticks ();
     ck_assert_int_eq (storekit_sync (k, facts, i == 0 ? STOREKIT_LEN (facts) : 0, NULL, 0),
                       KW_STORE_AWAY);
-    ck_assert_int_lt (storekit_ticks () - began, 2000);
+    ck_assert_int_lt (storekit_ticks () - began, rediskit_patience (2000));
     storekit_expect_text (k->why.text, "in time");
   }
   began = storekit_ticks ();
   storekit_close (k);
-  ck_assert_int_lt (storekit_ticks () - began, 2000);
+  ck_assert_int_lt (storekit_ticks () - began, rediskit_patience (2000));
   rediskit_freeze (0);
   expect_good (at ("", ""));
 }
@@ -415,7 +416,7 @@ START_TEST (a_bell_that_is_silently_dead_is_noticed)
   struct storekit *k;
 
   snprintf (spec, sizeof spec, "redis://127.0.0.1:%d", redisfake_start (fall_silent, &pings));
-  k = storekit_open (&(struct storekit_how) { .spec = spec, .timeout_ms = 200 });
+  k = storekit_open (&(struct storekit_how) { .spec = spec, .timeout_ms = rediskit_patience (200) });
   storekit_read (k);
   dead = k->store->fd (k->handle);
   ck_assert_int_eq (fcntl (dead, F_SETFD, 0), 0);
@@ -424,7 +425,7 @@ START_TEST (a_bell_that_is_silently_dead_is_noticed)
   storekit_read (k);
   ck_assert_msg (k->store->fd (k->handle) != dead || fcntl (dead, F_GETFD) == FD_CLOEXEC,
                  "it is still the same");
-  ck_assert_int_lt (storekit_ticks () - began, 5000);
+  ck_assert_int_lt (storekit_ticks () - began, rediskit_patience (5000));
   /* That one answers. */
   ck_assert_int_eq (storekit_stirs (k, 10000), 1);
   storekit_settle (k);

@@ -94,7 +94,7 @@ static struct storekit *
 open_at (const char *s)
 {
   return storekit_open (&(struct storekit_how) { .spec = s, .dir = rediskit_folder (),
-                                                 .timeout_ms = 1000 });
+                                                 .timeout_ms = rediskit_patience (1000) });
 }
 
 static void
@@ -248,7 +248,7 @@ START_TEST (cut_and_still_connections)
   start ("IP:127.0.0.1", 0);
   k = storekit_open (&(struct storekit_how) {
     .spec = at ("rediss", "127.0.0.1", "?ca_file=ca.pem"), .dir = rediskit_folder (),
-    .timeout_ms = 300 });
+    .timeout_ms = rediskit_patience (300) });
   for (int i = 0; i < 3; i++) {
     storekit_put (k, "f", i, 0, "v");
     rediskit_ask ("CLIENT KILL TYPE normal SKIPME yes");
@@ -259,7 +259,7 @@ START_TEST (cut_and_still_connections)
   int64_t began = storekit_ticks ();
   for (int i = 0; i < 2; i++)
     ck_assert_int_eq (storekit_sync (k, NULL, 0, NULL, 0), KW_STORE_AWAY);
-  ck_assert_int_lt (storekit_ticks () - began, 2000);
+  ck_assert_int_lt (storekit_ticks () - began, rediskit_patience (2000));
   rediskit_freeze (0);
   storekit_read (k);
   storekit_close (k);
