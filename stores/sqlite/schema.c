@@ -34,21 +34,21 @@ const char *const kwi_statements[KWI_N_SQL] = {
   [KWI_SET_NUMBER] = "INSERT OR REPLACE INTO numbers VALUES (?1, ?2, ?3)",
   /* An expired one counts as not there, whether it has been deleted or not. */
   [KWI_PUT_FACT] =
-    "INSERT INTO facts VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (name) DO UPDATE SET"
-    " value = excluded.value, major = excluded.major, minor = excluded.minor,"
-    " expires_ms = excluded.expires_ms, rev = excluded.rev"
-    " WHERE facts.expires_ms <= ?7 OR"
-    " (excluded.major, excluded.minor, excluded.value, excluded.expires_ms)"
-    " > (facts.major, facts.minor, facts.value, facts.expires_ms)",
+    ("INSERT INTO facts VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (name) DO UPDATE SET"
+     " value = excluded.value, major = excluded.major, minor = excluded.minor,"
+     " expires_ms = excluded.expires_ms, rev = excluded.rev"
+     " WHERE facts.expires_ms <= ?7 OR"
+     " (excluded.major, excluded.minor, excluded.value, excluded.expires_ms)"
+     " > (facts.major, facts.minor, facts.value, facts.expires_ms)"),
   /* A sum that does not fit would become a floating-point number. */
   [KWI_ADD_COUNT] =
-    "INSERT INTO counts VALUES (?1, ?2, ?3, ?4) ON CONFLICT (name) DO UPDATE SET"
-    " total = iif (counts.total > 9223372036854775807 - excluded.total,"
-    " 9223372036854775807, counts.total + excluded.total),"
-    " touched_ms = excluded.touched_ms, rev = excluded.rev",
+    ("INSERT INTO counts VALUES (?1, ?2, ?3, ?4) ON CONFLICT (name) DO UPDATE SET"
+     " total = iif (counts.total > 9223372036854775807 - excluded.total,"
+     " 9223372036854775807, counts.total + excluded.total),"
+     " touched_ms = excluded.touched_ms, rev = excluded.rev"),
   [KWI_READ_FACTS] =
-    "SELECT name, value, major, minor, expires_ms FROM facts"
-    " WHERE rev > ?1 AND expires_ms > ?2",
+    ("SELECT name, value, major, minor, expires_ms FROM facts"
+     " WHERE rev > ?1 AND expires_ms > ?2"),
   [KWI_READ_COUNTS] = "SELECT name, total FROM counts WHERE rev > ?1",
   [KWI_READ_LEASES] =
     "SELECT granted, want FROM leases WHERE name = ?1 AND holder <> ?2 AND expires_ms > ?3",
