@@ -37,6 +37,7 @@ tmp=$(mktemp -d)
 chmod 755 "$tmp"                # nginx's worker may be another user
 nginx_pid=
 serve_pid=
+redis_pid=
 stop ()
 {
   trap - EXIT INT TERM
@@ -44,10 +45,10 @@ stop ()
     exec 7>&-
     wait "$serve_pid" 2>/dev/null || :
   fi
-  if [ -n "$nginx_pid" ]; then
-    kill "$nginx_pid" 2>/dev/null || :
-    wait "$nginx_pid" 2>/dev/null || :
-  fi
+  for pid in $nginx_pid $redis_pid; do
+    kill "$pid" 2>/dev/null || :
+    wait "$pid" 2>/dev/null || :
+  done
   rm -rf "$tmp"
 }
 trap stop EXIT
@@ -263,6 +264,72 @@ stream ()
   done
 }
 
+# callers SIDE: user space instructions a request of the thread that makes it (the
+# other one has all the time in the world under valgrind), and libkeywheel's of them.
+callers ()
+{
+  for cal_i in 1 2; do
+    [ "$cal_i" = 1 ] && cal_n=100 || cal_n=600
+    valgrind --tool=callgrind --separate-threads=yes \
+      --callgrind-out-file="$tmp/state-$1.$cal_i" "$bench/state" -c "$tmp/keywheel.ini" \
+      -u "http://127.0.0.1:$port/openai/v1/chat/completions" -o "$1" -n "$cal_n" \
+      > "$tmp/valgrind.out" 2>&1 || { cat "$tmp/valgrind.out" >&2; die "valgrind failed"; }
+    mv "$tmp/state-$1.$cal_i-01" "$tmp/state-$1.$cal_i"
+  done
+  objects "state-$1" 500 | awk '/--/ { exit } { sum += $1 } $2 == "libkeywheel" { own = $1 }
+    END { print sum, own }'
+}
+
+# start_redis: on a Unix socket, in the foreground of a job of ours.
+start_redis ()
+{
+  for redis in redis-server valkey-server; do
+    command -v "$redis" > /dev/null || continue
+    "$redis" --port 0 --unixsocket "$tmp/redis.sock" --save "" --appendonly no \
+      --dir "$tmp" > "$tmp/redis.out" 2>&1 &
+    redis_pid=$!
+    for try in 1 2 3 4 5 6 7 8 9 10; do
+      [ -S "$tmp/redis.sock" ] && return 0
+      sleep 0.2
+    done
+    cat "$tmp/redis.out" >&2
+    die "$redis does not start"
+  done
+  return 1
+}
+
+# The stores that were built, and redis where there is a server of it.
+state ()
+{
+  client_for "http://127.0.0.1:$port/openai/v1"
+  say
+  say "### The state, shared"
+  say
+  set -- "$bench/state" -c "$tmp/keywheel.ini" -r "$rounds" \
+    -u "http://127.0.0.1:$port/openai/v1/chat/completions"
+  states=memory
+  [ -f "$build/stores/.libs/sqlite.so" ] && states="$states sqlite:$tmp/state.db"
+  if [ -f "$build/stores/.libs/redis.so" ] && start_redis; then
+    states="$states redis+unix://$tmp/redis.sock"
+  else
+    say "(not with redis: no server of it is installed, or the module was not built)"
+    say
+  fi
+  export KW_BENCH_STATES="$states" KEYWHEEL_STORE_PATH="$build/stores/.libs"
+  export XDG_STATE_HOME="$tmp"
+  "$@"
+  command -v valgrind > /dev/null || return 0
+  say
+  say "Instructions a request (callgrind), of the thread that makes it:"
+  say
+  say "| state | in all | keywheel's |"
+  say "|---|--:|--:|"
+  for spec in $states; do
+    counts=$(callers "${spec%%[:+]*}")
+    say "| ${spec%%[:+]*} | ${counts% *} | ${counts#* } |"
+  done
+}
+
 memory ()
 {
   serve
@@ -295,13 +362,13 @@ about ()
   say "- compiled with: ${KW_CC:-?}; $rounds rounds, the two sides by turns; medians"
 }
 
-[ "$#" -gt 0 ] || set -- sequential concurrent threads stream memory engine
+[ "$#" -gt 0 ] || set -- sequential concurrent threads stream state memory engine
 start_nginx
 about
 for what in "$@"; do
   case $what in
-    sequential | concurrent | threads | stream | memory | engine) "$what" ;;
+    sequential | concurrent | threads | stream | state | memory | engine) "$what" ;;
     *) die "there is no benchmark \"$what\"; there are:
-sequential, concurrent, threads, stream, memory, engine" ;;
+sequential, concurrent, threads, stream, state, memory, engine" ;;
   esac
 done
