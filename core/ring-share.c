@@ -354,7 +354,7 @@ hear (struct kwi_keyring *r, const struct kwi_change *c, int64_t now_ms,
       && strcmp (c->subject, KWI_EVERY_SUBJECT) == 0)
     return hear_reset (r, 0, 0, c->at_ms);
   subject = subject_of (r, c->subject);
-  if (c->model[0] != '\0')
+  if (subject != 0 && c->model[0] != '\0')
     m = kwi_store_model (r->store, c->model);
   if (subject == 0 || m == 0)
     return KWI_HEARD_NOTHING;

@@ -320,6 +320,13 @@ read_names (const char *name, struct kwi_fact_read *r)
   return *name == '\0' ? 0 : -1;
 }
 
+/* Times of another age are none: with them nothing could ever be later. */
+static int
+is_time (int64_t ms)
+{
+  return ms >= 0 && ms < INT64_C (1) << 53;
+}
+
 static int
 read_value (struct json_object *o, int64_t major, int64_t minor,
             struct kwi_change *c)
@@ -327,6 +334,8 @@ read_value (struct json_object *o, int64_t major, int64_t minor,
   struct json_object *text;
 
   c->at_ms = major;
+  if (!is_time (major))
+    return -1;
   switch (c->kind) {
   case KWI_CHANGE_BLOCK:
   case KWI_CHANGE_PROBE:
@@ -336,7 +345,7 @@ read_value (struct json_object *o, int64_t major, int64_t minor,
     c->said.said_ms = get_number (o, "said_ms", 0);
     c->said.span_ms = get_number (o, "span_ms", minor);
     /* What does not say why says nothing: it may be a later keywheel's. */
-    return major < 0 || minor < 0
+    return minor < 0 || !is_time (c->said.said_ms)
            || (c->kind == KWI_CHANGE_BLOCK && minor > 0 && c->said.verdict == 0)
              ? -1 : 0;
   case KWI_CHANGE_BUCKET:

@@ -125,6 +125,11 @@ START_TEST (what_is_not_ours_is_passed_over)
                                    6, &r), 0);
   ck_assert_int_ne (kwi_fact_read ("block s k m d", "{\"verdict\":\"BILLING\"}", -5,
                                    6, &r), 0);
+  ck_assert_int_ne (kwi_fact_read ("block s k m d", "{\"verdict\":\"BILLING\"}",
+                                   INT64_MAX, 6, &r), 0);
+  ck_assert_int_ne (kwi_fact_read ("reset s k", "{}", INT64_MAX, 0, &r), 0);
+  ck_assert_int_ne (kwi_fact_read ("block s k m d", "{\"said_ms\":9223372036854775807,"
+                                   "\"verdict\":\"BILLING\"}", 5, 6, &r), 0);
 }
 END_TEST
 
