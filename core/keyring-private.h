@@ -80,6 +80,8 @@ struct kwi_keyring {
   void (*nudge) (void *user, int urgent); /* NULL: nobody is told        */
   void *nudge_user;
   uint32_t first_tell;          /* key + 1                                */
+  uint32_t n_tell_accounts;     /* keys whose account is to be told       */
+  size_t tell_account;          /* none of them is before this one        */
   uint32_t first_lease;         /* the same                               */
   int leases;                   /* places are leased                      */
   uint32_t n_resets, tell_resets; /* the subject + 1 that is next of all  */

@@ -26,6 +26,10 @@ kwi_ring_tell_key (struct kwi_keyring *r, size_t key, uint32_t what)
 
   if (r->nudge == NULL)
     return;
+  if ((what & ~k->tell & RING_TELL_ACCOUNT) != 0 && r->n_tell_accounts++ == 0)
+    r->tell_account = key;
+  if ((what & RING_TELL_ACCOUNT) != 0 && key < r->tell_account)
+    r->tell_account = key;
   if (k->tell == 0) {
     k->next_tell = r->first_tell;
     r->first_tell = (uint32_t) key + 1;
@@ -133,6 +137,28 @@ next_fact (struct kwi_keyring *r, int64_t probe_ms, int64_t now_ms,
   return c->kind != 0;
 }
 
+/* Before what is known of the accounts: who hears of a limit is to know whose it
+ * is. */
+static int
+next_account (struct kwi_keyring *r, struct kwi_change *c)
+{
+  struct ring_key *k;
+
+  if (r->n_tell_accounts == 0)
+    return 0;
+  while ((r->keys[r->tell_account].tell & RING_TELL_ACCOUNT) == 0)
+    r->tell_account++;
+  k = &r->keys[r->tell_account];
+  c->kind = KWI_CHANGE_ACCOUNT;
+  c->subject = kwi_store_subject_name (r->store, k->subject);
+  memcpy (c->account, k->account_name, sizeof c->account);
+  c->at_ms = k->account_ms;
+  /* It stays in the list of keys: its counts have been told when it leaves. */
+  k->tell = RING_TELL_COUNTS;
+  r->n_tell_accounts--;
+  return 1;
+}
+
 static int
 next_of_key (struct kwi_keyring *r, struct kwi_change *c)
 {
@@ -142,13 +168,7 @@ next_of_key (struct kwi_keyring *r, struct kwi_change *c)
     return 0;
   k = &r->keys[r->first_tell - 1];
   c->subject = kwi_store_subject_name (r->store, k->subject);
-  if ((k->tell & RING_TELL_ACCOUNT) != 0) {
-    c->kind = KWI_CHANGE_ACCOUNT;
-    memcpy (c->account, k->account_name, sizeof c->account);
-    c->at_ms = k->account_ms;
-    k->tell &= ~(uint32_t) RING_TELL_ACCOUNT;
-  }
-  else if (k->requests > k->told_requests) {
+  if (k->requests > k->told_requests) {
     c->kind = KWI_CHANGE_REQUESTS;
     c->n = (int64_t) (k->requests - k->told_requests);
     k->told_requests = k->requests;
@@ -174,7 +194,8 @@ kwi_keyring_next_change (struct kwi_keyring *r, int64_t probe_ms,
 
   *ret = (struct kwi_change) { .model = "", .dimension = "" };
   (void) pthread_mutex_lock (&r->lock);
-  got = next_reset (r, ret) || next_fact (r, probe_ms, now_ms, ret);
+  got = next_reset (r, ret) || next_account (r, ret)
+        || next_fact (r, probe_ms, now_ms, ret);
   while (got <= 0 && r->first_tell != 0)
     got = next_of_key (r, ret);
   (void) pthread_mutex_unlock (&r->lock);

@@ -54,6 +54,20 @@ START_TEST (an_account_and_its_limits_are_everybodys)
 }
 END_TEST
 
+START_TEST (who_hears_of_an_accounts_limit_knows_whose_it_is)
+{
+  answer (&all[0], 2, models[0], KW_OUTCOME_OK, KW_SCOPE_REQUEST, -1, "");
+  answer (&all[0], 1, models[0], KW_OUTCOME_DAILY_LIMIT, KW_SCOPE_ACCOUNT_MODEL,
+          DAY, "org_1");
+  answer (&all[0], 0, models[0], KW_OUTCOME_DAILY_LIMIT, KW_SCOPE_ACCOUNT_MODEL,
+          DAY, "org_2");
+  sync_all ();
+  ck_assert_int_eq (all[1].accounts, 2);
+  ck_assert_int_eq (all[1].blocks, 2);
+  ck_assert_uint_eq (first_key (&all[1], models[0]), 2);
+}
+END_TEST
+
 START_TEST (a_limit_of_an_account_is_kept_until_a_key_is_known_to_be_of_it)
 {
   answer (&all[0], 0, models[0], KW_OUTCOME_DAILY_LIMIT, KW_SCOPE_ACCOUNT_MODEL,
@@ -385,6 +399,7 @@ make_suite (void)
   tcase_add_test (t, a_new_process_begins_with_what_is_known);
   tcase_add_test (t, what_is_left_is_handed_over_at_the_end);
   tcase_add_test (t, an_account_and_its_limits_are_everybodys);
+  tcase_add_test (t, who_hears_of_an_accounts_limit_knows_whose_it_is);
   tcase_add_test (t, a_limit_of_an_account_is_kept_until_a_key_is_known_to_be_of_it);
   tcase_add_test (t, a_reset_reaches_everybody_and_wins_over_what_was_before);
   tcase_add_test (t, what_was_found_out_after_a_reset_by_who_had_not_heard_of_it_holds);
