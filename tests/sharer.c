@@ -1,12 +1,17 @@
-/* sharer - a process of many that share a state; test_shared's.
+/* sharer - a process of many that share a state; test_shared's and its siblings'.
  *
- *   sharer INI N LOG [PACE_US]
+ *   sharer INI N LOG [PACE_US [THREADS]]
  *
- * Makes N requests one after the other, and writes a line for each answer into
- * LOG: when its request went out and when it was read (CLOCK_MONOTONIC, in
- * microseconds), the key, the verdict.  Prints a line when it begins, and ends
- * with 0 if all were served.  N 0: until it is ended; then a line on stdout for
- * each request, the key's name. */
+ * Makes N requests one after the other, in each of its threads, and writes a line
+ * for each answer into LOG: when its request went out and when it was read
+ * (CLOCK_MONOTONIC, in microseconds), the key, the verdict.  Prints a line when it
+ * begins, and ends with 0 if all were served.  N 0: until it is ended; then a line
+ * on stdout for each request, the key's name.
+ *
+ * N "-": a request for the model that each line on stdin names, its key's name on
+ * stdout as before; and "told KEY MODEL" there for what another process found out. */
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +19,14 @@
 
 #include <keywheel/keywheel.h>
 
-static int64_t sent_us;
+enum { MOST_THREADS = 16 };
+
+static _Thread_local int64_t sent_us;
 static FILE *log_file;
+static kw_client *client;
+static long n, pace_us;
+static int on_demand;
+static atomic_int failed;
 
 static int64_t
 now_us (void)
@@ -37,55 +48,96 @@ observe (void *user, const kw_event *e)
              (long long) now_us (), e->key, kw_verdict_name (e->verdict));
   else if (e->type == KW_EVENT_LOG && e->level <= 1)
     fprintf (stderr, "%s\n", e->message);
+  else if (on_demand && e->type == KW_EVENT_EXHAUSTED
+           && strstr (e->message, "another process") != NULL)
+    printf ("told %s %s\n", e->key, e->model);
 }
 
-static int
-ask (kw_client *c, int tell)
+static void
+ask (const char *model)
 {
   struct kw_error err = KW_ERROR_INIT;
   kw_request rq = KW_REQUEST_INIT;
   kw_reply *reply;
 
   rq.prompt = "hi";
-  if (kw_chat (c, &rq, &reply, &err) != 0) {
+  rq.model = model;
+  if (kw_chat (client, &rq, &reply, &err) != 0) {
     fprintf (stderr, "%s\n", err.message);
-    return 1;
+    failed = 1;
+    return;
   }
-  if (tell)
+  if (n == 0)
     printf ("%s\n", kw_reply_key (reply));
   kw_reply_free (reply);
-  return 0;
+}
+
+static void *
+work (void *arg)
+{
+  long i;
+
+  (void) arg;
+  for (i = 0; n == 0 || i < n; i++) {
+    ask (NULL);
+    if (pace_us > 0)
+      (void) nanosleep (&(struct timespec) { 0, pace_us * 1000 }, NULL);
+  }
+  return NULL;
+}
+
+static void
+work_on_demand (void)
+{
+  char model[128];
+
+  while (fgets (model, sizeof model, stdin) != NULL) {
+    model[strcspn (model, "\n")] = '\0';
+    ask (model);
+  }
+}
+
+static void
+work_in_threads (long threads)
+{
+  pthread_t thread[MOST_THREADS];
+  long i;
+
+  for (i = 0; i < threads; i++)
+    if (pthread_create (&thread[i], NULL, work, NULL) != 0)
+      abort ();
+  for (i = 0; i < threads; i++)
+    (void) pthread_join (thread[i], NULL);
 }
 
 int
 main (int argc, char **argv)
 {
   struct kw_error err = KW_ERROR_INIT;
-  const long n = argc > 3 ? strtol (argv[2], NULL, 10) : -1;
-  const long pace_us = argc > 4 ? strtol (argv[4], NULL, 10) : 0;
-  kw_client *c;
-  long i;
-  int failed = 0;
+  const long threads = argc > 5 ? strtol (argv[5], NULL, 10) : 1;
+  size_t i;
 
-  if (n < 0)
+  if (argc < 4 || threads < 1 || threads > MOST_THREADS)
     return 2;
+  on_demand = strcmp (argv[2], "-") == 0;
+  n = on_demand ? 0 : strtol (argv[2], NULL, 10);
+  pace_us = argc > 4 ? strtol (argv[4], NULL, 10) : 0;
   log_file = fopen (argv[3], "w");
-  c = kw_client_open (argv[1], &err);
-  if (log_file == NULL || c == NULL) {
+  client = kw_client_open (argv[1], &err);
+  if (log_file == NULL || client == NULL) {
     fprintf (stderr, "%s\n", err.message);
     return 2;
   }
-  for (i = 0; kw_client_warning (c, (size_t) i) != NULL; i++)
-    fprintf (stderr, "%s\n", kw_client_warning (c, (size_t) i));
-  kw_client_observe (c, observe, NULL);
+  for (i = 0; kw_client_warning (client, i) != NULL; i++)
+    fprintf (stderr, "%s\n", kw_client_warning (client, i));
+  kw_client_observe (client, observe, NULL);
   (void) setvbuf (stdout, NULL, _IOLBF, 0);
   printf ("ready\n");
-  for (i = 0; n == 0 || i < n; i++) {
-    failed += ask (c, n == 0);
-    if (pace_us > 0)
-      (void) nanosleep (&(struct timespec) { 0, pace_us * 1000 }, NULL);
-  }
-  kw_client_close (c);
+  if (on_demand)
+    work_on_demand ();
+  else
+    work_in_threads (threads);
+  kw_client_close (client);
   (void) fclose (log_file);
-  return failed != 0;
+  return failed;
 }
