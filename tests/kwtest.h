@@ -46,6 +46,16 @@ kwtest_scaled (int n)
   return by <= 1 ? n : by < n ? (int) (n / by) : 1;
 }
 
+/* How much slower a watched run is, for what has to be in time. */
+static inline int
+kwtest_slower (void)
+{
+  const char *s = getenv ("KW_TEST_SCALE");
+  long by = s != NULL ? strtol (s, NULL, 10) : 1;
+
+  return by <= 1 ? 1 : by < 20 ? (int) by : 20;
+}
+
 /* Does each test have a process of its own?  Not with CK_FORK=no in the
  * environment, as under valgrind; what ends its process is left out then. */
 static inline int
