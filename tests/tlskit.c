@@ -172,7 +172,7 @@ tlskit_listen (int *ret_port)
 
 #define PASS_ON                                                         \
   "proxy_http_version 1.1; proxy_set_header Connection ''; "            \
-  "proxy_buffering off; proxy_read_timeout 600s;"
+  "proxy_buffering off; proxy_read_timeout 600s; send_timeout 600s;"
 
 static void
 write_conf (struct front *f, const char *path)
