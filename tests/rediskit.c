@@ -72,6 +72,15 @@ rediskit_run (Suite *suite)
   return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+int
+rediskit_run_partly (Suite *suite)
+{
+  int failed = rediskit_run (suite);
+
+  return failed != 0 || rediskit_program () != NULL ? failed
+    : rediskit_skip (REDISKIT_NO_PROGRAM);
+}
+
 /* ---- Files ------------------------------------------------------------------------ */
 
 const char *

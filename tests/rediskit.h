@@ -25,6 +25,10 @@ int rediskit_skip (const char *why);
 /* Runs and frees it; main's result. */
 int rediskit_run (Suite *);
 
+/* The same for a suite that has tests without a server, too, and has left out the
+ * others if there is none: then it is not passed, either. */
+int rediskit_run_partly (Suite *);
+
 /* main, where nothing but a server is needed. */
 #define REDISKIT_MAIN(make_suite)                                       \
   int                                                                   \

@@ -388,4 +388,8 @@ make_suite (void)
   return s;
 }
 
-KW_MAIN (make_suite)
+int
+main (void)
+{
+  return rediskit_run_partly (make_suite ());
+}
