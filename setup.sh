@@ -434,7 +434,7 @@ phase_fuzz ()
 phase_distcheck ()
 {
   suites distcheck DISTCHECK_CONFIGURE_FLAGS=CFLAGS=-O0 KW_TEST_SCALE=10 \
-    TESTS="tests/abi.sh tests/exports.sh tests/provider-page.sh tests/style.sh \
+    TESTS="tests/abi.sh tests/exports.sh tests/module-pages.sh tests/style.sh \
 tests/test_cli tests/test_providers tests/test_replay"
 }
 

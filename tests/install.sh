@@ -68,9 +68,20 @@ fi
 
 for f in "$bindir/keywheel" "$bindir/keywheel-sim" \
     "$includedir/keywheel/keywheel.h" "$includedir/keywheel/provider.h" \
+    "$includedir/keywheel/store.h" \
     "$libdir/libkeywheel.so" "$libdir/pkgconfig/keywheel.pc" \
     "$libdir/keywheel/plugins/groq.so"; do
   [ -f "$root$f" ] || die "$f was not installed"
+done
+# Each store that was built, and each manual page.
+for f in "$build"/stores/.libs/*.so; do
+  [ ! -e "$f" ] || [ -f "$root$libdir/keywheel/stores/${f##*/}" ] \
+    || die "${f##*/} was not installed among the stores"
+done
+for f in "$src"/man/*.[1-8]; do
+  f=${f##*/}
+  [ -n "$(find "$root$prefix" -path "*/man${f##*.}/$f")" ] \
+    || die "the manual page $f was not installed"
 done
 if [ -n "$(find "$root$libdir/keywheel" -name '*.la')" ]; then
   die "a .la file was installed beside the plugins"
@@ -80,7 +91,8 @@ fi
 PKG_CONFIG_PATH=$root$libdir/pkgconfig
 LD_LIBRARY_PATH=$root$libdir${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 PATH=$root$bindir:$PATH
-export PKG_CONFIG_PATH LD_LIBRARY_PATH PATH
+XDG_STATE_HOME=$tmp/state
+export PKG_CONFIG_PATH LD_LIBRARY_PATH PATH XDG_STATE_HOME
 PKG_CONFIG="pkg-config"
 if [ -n "$root" ]; then
   # The prefix is not where it says, so the built-in plugin folder is not there.
@@ -88,11 +100,13 @@ if [ -n "$root" ]; then
   PKG_CONFIG="$PKG_CONFIG --define-variable=libdir=$root$libdir"
   PKG_CONFIG="$PKG_CONFIG --define-variable=includedir=$root$includedir"
   KEYWHEEL_PLUGIN_PATH=$root$libdir/keywheel/plugins
-  export KEYWHEEL_PLUGIN_PATH
+  KEYWHEEL_STORE_PATH=$root$libdir/keywheel/stores
+  export KEYWHEEL_PLUGIN_PATH KEYWHEEL_STORE_PATH
 fi
 
 begin "keywheel.pc"
-for v in plugindir provider_abi_major provider_abi_minor; do
+for v in plugindir provider_abi_major provider_abi_minor storedir store_abi_major \
+    store_abi_minor; do
   value=$($PKG_CONFIG --variable=$v keywheel)
   echo "$v = $value"
   [ -n "$value" ] || die "keywheel.pc has no variable $v"
@@ -101,6 +115,9 @@ done
   || die "plugindir in keywheel.pc is not where the plugins are"
 [ "$(keywheel --version)" = "keywheel $($PKG_CONFIG --modversion keywheel)" ] \
   || die "keywheel --version and keywheel.pc disagree: $(keywheel --version)"
+
+[ "$($PKG_CONFIG --variable=storedir keywheel)" = "$root$libdir/keywheel/stores" ] \
+  || die "storedir in keywheel.pc is not where the stores are"
 
 cflags=$($PKG_CONFIG --cflags keywheel)
 libs=$($PKG_CONFIG --libs keywheel)
@@ -112,13 +129,14 @@ libs=$($PKG_CONFIG --libs keywheel)
 headers ()
 {
   begin "headers: $*"
-  for h in keywheel provider both; do
+  for h in keywheel provider store both; do
     case $h.$ext in
       both.cc) continue ;;
     esac
     case $h in
       keywheel) printf '#include <keywheel/keywheel.h>\n' ;;
       provider) printf '#define KW_PROVIDER_API 1\n#include <keywheel/provider.h>\n' ;;
+      store) printf '#include <keywheel/store.h>\n' ;;
       both) printf '#define KW_PROVIDER_API 1\n#include <keywheel/provider.h>\n#include <keywheel/keywheel.h>\n' ;;
     esac > "$tmp/header.$ext"
     printf 'int kw_header_seen (void);\nint kw_header_seen (void) { return 0; }\n' \
@@ -178,6 +196,13 @@ GROQ_API_KEY=sk-wrong ./chat hi 2> err || rc=$?
 cat err
 [ "$rc" -eq 3 ] || die "exit code $rc, and 3 was expected"
 
+if [ -f "$root$libdir/keywheel/stores/sqlite.so" ]; then
+  begin "the state of the command line"
+  GROQ_API_KEY=sk-one keywheel status > out
+  grep -qx "state: $XDG_STATE_HOME/keywheel/state.db" out \
+    || { cat out; die "it is not in state.db"; }
+fi
+
 if [ -f "$root$libdir/libkeywheel.a" ]; then
   begin "examples/chat.c, static"
   # Ours static and the others shared: nobody has all of libcurl's as archives.
@@ -194,5 +219,21 @@ begin "docs/writing-a-provider.md, typed"
 KW_INSTALLED_TREE=$root$prefix
 export KW_INSTALLED_TREE PKG_CONFIG
 KW_SRCDIR=$src sh "$src/tests/tutorial.sh" || die "the tutorial does not work"
+
+# ---- A store, as its manual page has it ----------------------------------------------
+
+begin "keywheel-store(3)'s example"
+mkdir "$tmp/store"
+cd "$tmp/store"
+awk '/^\.Sh EXAMPLES/ { on = 1 }
+  on && /^\.Ed/ { exit }
+  code { print }
+  on && /^\.Bd -literal$/ { code = 1 }' "$src/man/keywheel-store.3" > lone.c
+# shellcheck disable=SC2086
+$cc -std=c99 -Wall -Wextra -Wpedantic -Werror -shared -fPIC -o lone.so lone.c $cflags
+{ printf '[keywheel]\nstate = lone\n'; cat "$tmp/client/keywheel.ini"; } > keywheel.ini
+KEYWHEEL_STORE_PATH=$PWD GROQ_API_KEY=sk-one keywheel status > out \
+  || die "keywheel does not work with the store of the manual page"
+grep -qx 'state: nowhere' out || { cat out; die "the store was not used"; }
 
 begin "done"
