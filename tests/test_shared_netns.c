@@ -89,7 +89,7 @@ open_doors (void)
       (void) close (p[i].fd);
     return;
   }
-  (void) signal (SIGCHLD, SIG_IGN);
+  (void) sigaction (SIGCHLD, &(struct sigaction) { .sa_handler = SIG_IGN }, NULL);
   while (getppid () == test && poll (p, MACHINES, 200) >= 0)
     for (int i = 0; i < MACHINES; i++)
       if (p[i].revents != 0) {
