@@ -35,37 +35,68 @@ plural (size_t n)
 
 struct tally {
   size_t errors, warnings;
+  char **told;                  /* the warnings */
 };
+
+static void
+forget (struct tally *tally)
+{
+  for (size_t i = 0; i < tally->warnings; i++)
+    free (tally->told[i]);
+  free (tally->told);
+}
+
+static int
+was_told (const struct tally *tally, const char *text)
+{
+  for (size_t i = 0; i < tally->warnings; i++)
+    if (tally->told[i] != NULL && strcmp (tally->told[i], text) == 0)
+      return 1;
+  return 0;
+}
 
 static void
 report (void *user, int severity, const char *text)
 {
   struct tally *tally = user;
+  char **more;
 
   if (severity == 0) {
     tally->errors++;
     cli_say ("%s", text);
-  } else {
-    tally->warnings++;
-    cli_say ("warning: %s", text);
+    return;
   }
+  cli_say ("warning: %s", text);
+  more = realloc (tally->told, (tally->warnings + 1) * sizeof (char *));
+  if (more == NULL)
+    return;
+  tally->told = more;
+  more[tally->warnings++] = strdup (text);
 }
 
 /* Tells of everything that is wrong or odd. */
 static int
-tell_mistakes (const struct cli_options *options, size_t *ret_warnings)
+tell_mistakes (const struct cli_options *options, struct tally *tally)
 {
-  struct tally tally = { 0, 0 };
-
-  (void) kw_check (options->config, report, &tally);
-  *ret_warnings = tally.warnings;
-  if (tally.errors == 0)        /* if it could not look, opening says why  */
+  (void) kw_check (options->config, report, tally);
+  if (tally->errors == 0)       /* if it could not look, opening says why  */
     return CLI_OK;
   cli_say ("%s: %zu mistake%s, %zu warning%s",
            options->config != NULL ? options->config : "the configuration",
-           tally.errors, plural (tally.errors), tally.warnings,
-           plural (tally.warnings));
+           tally->errors, plural (tally->errors), tally->warnings,
+           plural (tally->warnings));
   return CLI_USAGE;
+}
+
+/* What is odd only with the state that the program has by default. */
+static void
+tell_more (const kw_client *client, struct tally *tally)
+{
+  const char *text;
+
+  for (size_t i = 0; (text = kw_client_warning (client, i)) != NULL; i++)
+    if (!was_told (tally, text))
+      report (tally, 1, text);
 }
 
 /* "keywheel.ini: fine: 1 provider, 3 keys" */
@@ -89,7 +120,7 @@ summary (const struct cli_options *options, kw_client *client, size_t warnings)
          providers, plural (providers), keys, plural (keys));
   if (warnings > 0)
     print (", %zu warning%s", warnings, plural (warnings));
-  print ("\n");
+  print ("\nstate: %s\n", kw_client_state (client));
   return CLI_OK;
 }
 
@@ -176,24 +207,24 @@ refuse_pipe (const struct cli_options *options)
 int
 cli_check (const struct cli_options *options)
 {
-  struct kw_error err = KW_ERROR_INIT;
   kw_client *client;
-  size_t warnings = 0;
+  struct tally tally = { 0, 0, NULL };
   int r = refuse_pipe (options);
 
   /* Before it is opened: a key's command may ask somebody, and where one fails
    * nobody is to be asked a second time. */
   if (r == CLI_OK)
-    r = tell_mistakes (options, &warnings);
-  if (r != CLI_OK)
-    return r;
-  client = kw_client_open (options->config, &err);
-  if (client == NULL)
-    return cli_fail (options, err.code, &err);
-  cli_begin (options, client);
-  r = summary (options, client, warnings);
-  if (r == CLI_OK && options->live)
-    r = check_live (options, client);
-  cli_close (client);
+    r = tell_mistakes (options, &tally);
+  if (r == CLI_OK)
+    r = cli_open_quietly (options, &client);
+  if (r == CLI_OK) {
+    tell_more (client, &tally);
+    cli_begin (options, client);
+    r = summary (options, client, tally.warnings);
+    if (r == CLI_OK && options->live)
+      r = check_live (options, client);
+    cli_close (client);
+  }
+  forget (&tally);
   return r;
 }

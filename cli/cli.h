@@ -80,6 +80,8 @@ int cli_out_json (struct json_object *);        /* and a newline           */
  * them through, and does cli_begin.  Returns the exit code, the reason having
  * been told. */
 int cli_open (const struct cli_options *, kw_client **ret);
+/* Only opens it. */
+int cli_open_quietly (const struct cli_options *, kw_client **ret);
 /* Listens to the client's events; from now on SIGINT and SIGTERM cancel it. */
 void cli_begin (const struct cli_options *, kw_client *);
 /* Closes it, and unbinds it from the signals. */
@@ -132,7 +134,7 @@ void cli_observe (const struct cli_options *, kw_client *);
 /* "7m12s", rounded up; returns buf. */
 const char *cli_duration (int64_t ms, char *buf, size_t size);
 
-/* ---- status.c, status-json.c, status-watch.c ----------------------------------------------- */
+/* ---- status.c, status-json.c, status-watch.c ------------------------------- */
 
 /* kw_status of the provider; an exit code, the reason having been told. */
 int cli_get_status (kw_client *, const char *provider, kw_status_info **ret);

@@ -153,7 +153,7 @@ cli_out_json (struct json_object *object)
 }
 
 int
-cli_open (const struct cli_options *options, kw_client **ret)
+cli_open_quietly (const struct cli_options *options, kw_client **ret)
 {
   struct kw_error err = KW_ERROR_INIT;
   kw_options how = KW_OPTIONS_INIT;
@@ -162,9 +162,20 @@ cli_open (const struct cli_options *options, kw_client **ret)
   how.config = options->config;
   how.state = "sqlite";
   client = kw_client_open_with (&how, &err);
-
   if (client == NULL)
     return cli_fail (options, err.code, &err);
+  *ret = client;
+  return CLI_OK;
+}
+
+int
+cli_open (const struct cli_options *options, kw_client **ret)
+{
+  kw_client *client;
+  int r = cli_open_quietly (options, &client);
+
+  if (r != CLI_OK)
+    return r;
   if (cli_level (options, client) >= 1)
     (void) cli_tell_warnings (client);
   cli_begin (options, client);

@@ -309,6 +309,30 @@ START_TEST (memory_is_shared_with_nobody)
 }
 END_TEST
 
+START_TEST (check_says_which_state_is_in_force)
+{
+  sim = simctl_startl ("--key", SECRET "a,name=a", "--key", SECRET "b,name=b",
+                       "--key", SECRET "c,name=c", "--key", SECRET "d,name=d", NULL);
+  share_ini (format ("sqlite:%s", state_file ()));
+  run ("check", NULL);
+  ENDS_WITH (0);
+  PRINTS_SOME (format (": fine: 1 provider, 4 keys\nstate: %s\n", state_file ()));
+  share_ini ("memory");
+  run ("check", NULL);
+  PRINTS_SOME ("\nstate: memory\n");
+  ck_assert_str_eq (got.err, "");
+  /* Nobody asked for this one, and it cannot be. */
+  set_env ("HOME");
+  set_env ("XDG_STATE_HOME");
+  set_env ("GROQ_API_KEY=" SECRET "a");
+  write_ini ("%s", "");
+  run ("check", NULL);
+  ENDS_WITH (0);
+  PRINTS_SOME (", 1 warning\nstate: memory\n");
+  SAYS ("warning: the state is kept in memory: ");
+}
+END_TEST
+
 START_TEST (a_reset_that_reaches_nobody_says_so)
 {
   sim = simctl_startl ("--key", SECRET "a,name=a", "--key", SECRET "b,name=b",
@@ -374,6 +398,7 @@ make_suite (void)
   tcase_add_test (t, sqlite_outlives_fifty_rounds_of_kill_9);
   tcase_add_test (t, watch_tells_of_what_others_find_out);
   tcase_add_test (t, memory_is_shared_with_nobody);
+  tcase_add_test (t, check_says_which_state_is_in_force);
   tcase_add_test (t, a_reset_that_reaches_nobody_says_so);
   tcase_add_test (t, fingerprints_are_of_the_state);
   suite_add_tcase (s, t);
