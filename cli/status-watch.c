@@ -3,10 +3,12 @@
  * is another than before, or with --json an object a line. */
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -18,7 +20,8 @@ enum { EVERY_MS = 1000 };
 
 /* ---- The terminal ------------------------------------------------------------- */
 
-/* Keys come one by one and unseen; what Ctrl-C does stays. */
+/* Keys come one by one and unseen.  Ctrl-C does what it does; what would leave
+ * the terminal as it is now does nothing. */
 static int
 begin_keys (struct termios *before)
 {
@@ -30,7 +33,25 @@ begin_keys (struct termios *before)
   t.c_lflag &= ~(tcflag_t) (ICANON | ECHO);
   t.c_cc[VMIN] = 0;
   t.c_cc[VTIME] = 0;
+  t.c_cc[VSUSP] = t.c_cc[VQUIT] = _POSIX_VDISABLE;
   return tcsetattr (STDIN_FILENO, TCSANOW, &t) == 0;
+}
+
+/* Only ends the pause: it is drawn anew at once. */
+static void
+on_resize (int signo)
+{
+  (void) signo;
+}
+
+/* Lines on the terminal; where it does not say, more than anybody has. */
+static size_t
+terminal_lines (void)
+{
+  struct winsize size;
+
+  return ioctl (STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0
+         ? size.ws_row : SIZE_MAX;
 }
 
 /* Waits for the next drawing, and only there for signals, so that none leaves
@@ -54,12 +75,28 @@ pause_or_quit (int keys, const sigset_t *signals)
 
 /* ---- What is shown -------------------------------------------------------------- */
 
-/* Clears what the last drawing left: first the ends of the lines, then all below,
- * so that nothing flickers. */
-static int
-draw (const struct cli_options *options, kw_client *client)
+/* The last warning stays on the page: what would print it elsewhere would print it
+ * over the table. */
+static pthread_mutex_t noticing = PTHREAD_MUTEX_INITIALIZER;
+static char notice[512];
+
+static void
+notice_event (void *user, const kw_event *e)
 {
-  char *text = NULL, *line, *next;
+  (void) user;
+  if (e->type != KW_EVENT_LOG || e->level > 1)
+    return;
+  (void) pthread_mutex_lock (&noticing);
+  memset (notice, 0, sizeof notice);
+  (void) memccpy (notice, e->message, '\0', sizeof notice - 1);
+  (void) pthread_mutex_unlock (&noticing);
+}
+
+/* The table as one text, for free(); an exit code, the reason having been told. */
+static int
+render (const struct cli_options *options, kw_client *client, char **ret)
+{
+  char *text = NULL;
   size_t len = 0;
   FILE *f = open_memstream (&text, &len);
   int r;
@@ -69,18 +106,57 @@ draw (const struct cli_options *options, kw_client *client)
     return CLI_INTERNAL;
   }
   r = cli_write_status (options, client, f);
+  (void) pthread_mutex_lock (&noticing);
+  if (notice[0] != '\0')
+    fprintf (f, "%s\n", notice);
+  (void) pthread_mutex_unlock (&noticing);
   if (fclose (f) != 0)
     r = CLI_INTERNAL;
+  if (r == CLI_OK)
+    *ret = text;
+  else
+    free (text);
+  return r;
+}
+
+/* How many lines; *ret_end is where the first most of them end. */
+static size_t
+count_lines (const char *text, size_t most, const char **ret_end)
+{
+  size_t n = 0;
+
+  for (*ret_end = text; *text != '\0'; n++) {
+    text = strchrnul (text, '\n');
+    text += *text != '\0';
+    if (n < most)
+      *ret_end = text;
+  }
+  return n;
+}
+
+/* Clears what the last drawing left: first the ends of the lines, then all below,
+ * so that nothing flickers.  The last line of the terminal is for what is not
+ * shown. */
+static void
+draw (const char *text)
+{
+  const size_t most = terminal_lines () - 1;
+  const char *end, *line, *next;
+  const size_t n = count_lines (text, most, &end);
+  char last[64];
+  int len = n > most ? snprintf (last, sizeof last, "\033[K... %zu more; q quits\033[J",
+                                 n - most)
+                     : snprintf (last, sizeof last, "\033[Kq quits\033[J");
+
   (void) cli_out ("\033[H", 3);
-  for (line = text; r == CLI_OK && *line != '\0'; line = next) {
+  for (line = text; line < end; line = next) {
     next = strchrnul (line, '\n');
     (void) cli_out (line, (size_t) (next - line));
     (void) cli_out ("\033[K\n", 4);
     next += *next != '\0';
   }
-  free (text);
-  (void) cli_out ("\033[Kq quits\033[J", 13);
-  return r;
+  if (len > 0)
+    (void) cli_out (last, (size_t) len);
 }
 
 /* What was printed of each key, to be compared. */
@@ -200,34 +276,72 @@ print_json (const struct cli_options *options, kw_client *client,
 
 /* ---- The command ------------------------------------------------------------------ */
 
-int
-cli_watch (const struct cli_options *options, kw_client *client)
-{
-  const int terminal = isatty (STDOUT_FILENO) && !options->json;
-  struct seen seen = { NULL, 0 };
-  struct termios before;
-  const int keys = terminal && begin_keys (&before);
-  sigset_t ends, signals;
-  int r;
+/* A page of the terminal's own, without cursor; what is too long for a line is
+ * cut. */
+static const char begin_page[] = "\033[?1049h\033[?25l\033[?7l";
+static const char end_page[] = "\033[?7h\033[?25h\033[?1049l";
 
-  (void) sigemptyset (&ends);
-  (void) sigaddset (&ends, SIGINT);
-  (void) sigaddset (&ends, SIGTERM);
-  (void) sigprocmask (SIG_BLOCK, &ends, &signals);
-  if (terminal)
-    (void) cli_out ("\033[?1049h\033[?25l", 14);    /* a page of its own, no cursor */
-  do
-    r = terminal ? draw (options, client)
-        : options->json ? print_json (options, client, &seen)
-        : print_changes (options, client, &seen);
-  while (r == CLI_OK && !cli_out_failed () && !pause_or_quit (keys, &signals));
-  if (terminal)
-    (void) cli_out_last ("\033[?25h\033[?1049l", 14);
+static int
+watch_on_terminal (const struct cli_options *options, kw_client *client,
+                   const sigset_t *signals)
+{
+  struct sigaction resize = { .sa_handler = on_resize }, before_resize;
+  struct termios before;
+  char *text;
+  int keys = 0, r;
+
+  kw_client_observe (client, notice_event, NULL);
+  /* What goes wrong at once is told where it stays. */
+  r = render (options, client, &text);
+  if (r != CLI_OK)
+    return r;
+  (void) sigaction (SIGWINCH, &resize, &before_resize);
+  keys = begin_keys (&before);
+  (void) cli_out (begin_page, sizeof begin_page - 1);
+  do {
+    draw (text);
+    free (text);
+    text = NULL;
+  } while (!cli_out_failed () && !pause_or_quit (keys, signals)
+           && (r = render (options, client, &text)) == CLI_OK);
+  (void) cli_out_last (end_page, sizeof end_page - 1);
   if (keys)
     (void) tcsetattr (STDIN_FILENO, TCSANOW, &before);
-  (void) sigprocmask (SIG_SETMASK, &signals, NULL);
+  (void) sigaction (SIGWINCH, &before_resize, NULL);
+  return r;
+}
+
+static int
+watch_as_lines (const struct cli_options *options, kw_client *client,
+                const sigset_t *signals)
+{
+  struct seen seen = { NULL, 0 };
+  int r;
+
+  do
+    r = options->json ? print_json (options, client, &seen)
+                      : print_changes (options, client, &seen);
+  while (r == CLI_OK && !cli_out_failed () && !pause_or_quit (0, signals));
   for (size_t i = 0; i < seen.n; i++)
     free (seen.line[i]);
   free (seen.line);
+  return r;
+}
+
+int
+cli_watch (const struct cli_options *options, kw_client *client)
+{
+  sigset_t held, signals;
+  int r;
+
+  (void) sigemptyset (&held);
+  (void) sigaddset (&held, SIGINT);
+  (void) sigaddset (&held, SIGTERM);
+  (void) sigaddset (&held, SIGWINCH);
+  (void) sigprocmask (SIG_BLOCK, &held, &signals);
+  r = isatty (STDOUT_FILENO) && !options->json
+      ? watch_on_terminal (options, client, &signals)
+      : watch_as_lines (options, client, &signals);
+  (void) sigprocmask (SIG_SETMASK, &signals, NULL);
   return r;
 }
