@@ -377,7 +377,8 @@ sqlite_add_place (Suite *suite)
   tcase_add_test (t, opening_makes_nothing_yet);
   tcase_add_loop_test (t, folders_are_0700_and_files_0600_whatever_the_umask, 0,
                        (int) STOREKIT_LEN (umasks));
-  tcase_add_test (t, a_file_of_another_user_is_not_used);
+  if (kwtest_forks ())
+    tcase_add_test (t, a_file_of_another_user_is_not_used);
   tcase_add_test (t, what_others_may_write_is_warned_of_once);
   tcase_add_test (t, what_is_no_file_is_told_and_used_when_it_has_gone);
   tcase_add_test (t, through_a_symbolic_link_it_is_the_same_store);
