@@ -305,6 +305,13 @@ kw_handle_resume (kw_handle *h)
     kwi_call_ask_resume (&h->call);
 }
 
+void
+kw_handle_resume_upload (kw_handle *h)
+{
+  if (h->refused == 0)
+    kwi_call_ask_more (&h->call);
+}
+
 /* ---- The end --------------------------------------------------------------- */
 
 void

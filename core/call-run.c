@@ -18,7 +18,7 @@
    ((char *) (pointer) - offsetof (struct kwi_call, member)))
 
 /* What a message to the call's thread is about. */
-enum { SAY_WOKEN = 1, SAY_CANCEL = 2, SAY_RESUME = 4, SAY_BEGIN = 8 };
+enum { SAY_WOKEN = 1, SAY_CANCEL = 2, SAY_RESUME = 4, SAY_BEGIN = 8, SAY_MORE = 16 };
 
 static struct kwi_loop *
 loop_of (const struct kwi_call *c)
@@ -175,6 +175,12 @@ void
 kwi_call_ask_resume (struct kwi_call *c)
 {
   say (c, SAY_RESUME);
+}
+
+void
+kwi_call_ask_more (struct kwi_call *c)
+{
+  say (c, SAY_MORE);
 }
 
 void

@@ -126,10 +126,11 @@ int kwi_call_run (struct kwi_call *);
 /* Goes on with it, until something is to be waited for or over was called. */
 void kwi_call_step (struct kwi_call *);
 /* From any thread: kwi_call_step on its own; an end by KW_ERR_CANCELLED; a
- * paused stream goes on. */
+ * paused stream goes on; a paused upload does. */
 void kwi_call_start (struct kwi_call *);
 void kwi_call_ask_cancel (struct kwi_call *);
 void kwi_call_ask_resume (struct kwi_call *);
+void kwi_call_ask_more (struct kwi_call *);
 /* What a keyring is given to wake a call with; from any thread. */
 void kwi_call_wake (struct kwi_waiter *);
 /* Nothing of the lane's points to it any more.  After kwi_call_clear, which

@@ -18,6 +18,7 @@ struct kw_reply {
   char model[96];
   int64_t input_tokens, output_tokens;
   int64_t waited_ms;
+  int64_t first_byte_ms;
   int switches;
   int streamed;
   kw_attempt *attempts;
@@ -144,6 +145,12 @@ int64_t
 kw_reply_waited_ms (const kw_reply *r)
 {
   return r->waited_ms;
+}
+
+int64_t
+kw_reply_first_byte_ms (const kw_reply *r)
+{
+  return r->first_byte_ms;
 }
 
 size_t

@@ -194,8 +194,31 @@ typedef struct kw_message {
   const char *content;
 } kw_message;
 
+typedef struct kw_field {       /* of HTTP                                */
+  const char *name;             /* of an answer's: in lower case          */
+  const char *value;
+} kw_field;
+
+/* An answer that is going to be handed over: what is known before its body. */
+typedef struct kw_start {
+  size_t struct_size;
+  int32_t http_status;          /* 400 and more: an error passed on       */
+  int32_t attempts;
+  int32_t switches;
+  int32_t n_fields;
+  int64_t waited_ms;
+  int64_t first_byte_ms;        /* of the answer, since the call began    */
+  int64_t content_length;       /* of what on_data will get; -1: not known */
+  const char *content_type;     /* "" if none                             */
+  const kw_field *fields;       /* those that may be passed on            */
+  const char *provider;
+  const char *key;              /* the key's name                         */
+  const char *model;            /* that keys were chosen for; "": all     */
+} kw_start;
+
 /* What to ask.  Start it as KW_REQUEST_INIT; zero means the default.  Either
- * prompt, or messages, or body.  All pointers are borrowed for the call. */
+ * prompt, or messages, or body, or pass.  All pointers are borrowed for the
+ * call. */
 typedef struct kw_client_request {
   size_t struct_size;
   const char *provider;         /* a section's name; NULL: the default    */
@@ -222,6 +245,25 @@ typedef struct kw_client_request {
   int (*on_data) (void *user, const void *data, size_t len);
   int (*on_text) (void *user, const char *text, size_t len);
   void *user;
+
+  /* A request of some other program's, to be passed on: see keywheel(3).  Its
+   * body need not be JSON, nor be there.  An error that no other key could
+   * help against is handed over like an answer, before the call ends with its
+   * code.  The fields below go with pass = 1 only. */
+  int pass;
+  int32_t n_fields;
+  const char *method;           /* NULL: "POST"                           */
+  const char *content_type;     /* NULL: "application/json"               */
+  const kw_field *fields;       /* what may be passed on of them is       */
+  /* In place of body: puts up to size bytes of it into buf, and says how many;
+   * 0: there are no more; KW_PAUSE: there are none now (kw_submit only);
+   * negative: the call is to end with KW_ERR_CANCELLED. */
+  int64_t (*on_upload) (void *user, void *buf, size_t size);
+  int64_t upload_len;           /* all of it; 0 or -1: not known          */
+  int64_t replay_limit;         /* so much of it is kept, to be sent again;
+                                   what is larger is sent once; 0: 8 MB   */
+  /* Once, before the first on_data or on_text. */
+  void (*on_start) (void *user, const kw_start *);
 } kw_request;
 
 #if defined(__cplusplus)
@@ -260,6 +302,8 @@ KW_API int64_t kw_reply_output_tokens (const kw_reply *);
 /* The record: how it came about. */
 KW_API int kw_reply_switches (const kw_reply *);
 KW_API int64_t kw_reply_waited_ms (const kw_reply *);
+/* From the call's begin to the first byte of this answer. */
+KW_API int64_t kw_reply_first_byte_ms (const kw_reply *);
 KW_API size_t kw_reply_attempts (const kw_reply *);
 KW_API const kw_attempt *kw_reply_attempt (const kw_reply *, size_t i);
 
@@ -283,7 +327,8 @@ struct kw_event;
  * but these two. */
 typedef struct kw_callbacks {
   size_t struct_size;
-  /* As those of a kw_request, which has to leave its own out. */
+  /* As those of a kw_request, which has to leave its own out; so are on_upload
+   * and on_start. */
   int (*on_data) (void *user, const void *data, size_t len);
   int (*on_text) (void *user, const char *text, size_t len);
   /* This call's events, besides the observer's. */
@@ -293,6 +338,8 @@ typedef struct kw_callbacks {
    * returns. */
   void (*on_end) (void *user, int code, kw_reply *reply,
                   const struct kw_error *err);
+  int64_t (*on_upload) (void *user, void *buf, size_t size);
+  void (*on_start) (void *user, const kw_start *);
 } kw_callbacks;
 
 #if defined(__cplusplus)
@@ -308,10 +355,12 @@ typedef struct kw_callbacks {
  * closed. */
 KW_API kw_handle *kw_submit (kw_client *, const kw_request *,
                              const kw_callbacks *, void *user);
-/* Both from any thread, until on_end is called.  A cancelled call's on_end gets
+/* From any thread, until on_end is called.  A cancelled call's on_end gets
  * KW_ERR_CANCELLED from kw_client_process, unless it was over already. */
 KW_API void kw_handle_cancel (kw_handle *);
 KW_API void kw_handle_resume (kw_handle *);
+/* on_upload, which said KW_PAUSE, is to be asked again; it is not before. */
+KW_API void kw_handle_resume_upload (kw_handle *);
 
 /* Readable: there is something to process.  The same for the client's life; not
  * to be read from or closed.  Negative KW_ERR_*: no memory or descriptors. */

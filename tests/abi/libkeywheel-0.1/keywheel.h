@@ -139,7 +139,26 @@ typedef struct kw_client kw_client;
  * and the file, the line and what is allowed in err. */
 KW_API kw_client *kw_client_open (const char *ini_path, struct kw_error *err);
 
-/* No call may be in progress.  Wipes the keys.  NULL is fine. */
+/* Start it as KW_OPTIONS_INIT; zero means the default. */
+typedef struct kw_options {
+  size_t struct_size;
+  const char *config;           /* as kw_client_open's ini_path           */
+  const char *state;            /* what holds where the configuration has no
+                                   "state ="; NULL: "memory".  If it cannot be
+                                   used, that is a warning                */
+} kw_options;
+
+#if defined(__cplusplus)
+#define KW_OPTIONS_INIT { sizeof (kw_options) }
+#else
+#define KW_OPTIONS_INIT { .struct_size = sizeof (kw_options) }
+#endif
+
+KW_API kw_client *kw_client_open_with (const kw_options *,
+                                       struct kw_error *err);
+
+/* No call may be in progress.  Hands over to the state's store what it does not
+ * have yet.  Wipes the keys.  NULL is fine. */
 KW_API void kw_client_close (kw_client *);
 
 /* Ends every call in progress, and every later one, with KW_ERR_CANCELLED, at
@@ -157,6 +176,17 @@ KW_API const char *kw_client_config_path (const kw_client *);
 /* log_level: 0 error, 1 warn, 2 info, 3 debug. */
 KW_API int kw_client_log_level (const kw_client *);
 
+/* Where what is learnt about the keys is kept: "memory", or the place of the
+ * store that the configuration names.  A store is read and written by a thread
+ * that the first call begins: a program that forks opens its client behind the
+ * fork. */
+KW_API const char *kw_client_state (kw_client *);
+/* Hands over to the store what it does not have, and reads what others have
+ * handed over, now; both happens by itself within 50 ms and as soon as it is
+ * told.  With memory there is nothing to do.  KW_ERR_UNAVAILABLE: the store is
+ * away; all goes on in memory, and is handed over when it is back. */
+KW_API int kw_sync (kw_client *, struct kw_error *err);
+
 /* ---- Requests ---------------------------------------------------------- */
 
 typedef struct kw_message {
@@ -164,8 +194,31 @@ typedef struct kw_message {
   const char *content;
 } kw_message;
 
+typedef struct kw_field {       /* of HTTP                                */
+  const char *name;             /* of an answer's: in lower case          */
+  const char *value;
+} kw_field;
+
+/* An answer that is going to be handed over: what is known before its body. */
+typedef struct kw_start {
+  size_t struct_size;
+  int32_t http_status;          /* 400 and more: an error passed on       */
+  int32_t attempts;
+  int32_t switches;
+  int32_t n_fields;
+  int64_t waited_ms;
+  int64_t first_byte_ms;        /* of the answer, since the call began    */
+  int64_t content_length;       /* of what on_data will get; -1: not known */
+  const char *content_type;     /* "" if none                             */
+  const kw_field *fields;       /* those that may be passed on            */
+  const char *provider;
+  const char *key;              /* the key's name                         */
+  const char *model;            /* that keys were chosen for; "": all     */
+} kw_start;
+
 /* What to ask.  Start it as KW_REQUEST_INIT; zero means the default.  Either
- * prompt, or messages, or body.  All pointers are borrowed for the call. */
+ * prompt, or messages, or body, or pass.  All pointers are borrowed for the
+ * call. */
 typedef struct kw_client_request {
   size_t struct_size;
   const char *provider;         /* a section's name; NULL: the default    */
@@ -187,10 +240,30 @@ typedef struct kw_client_request {
    * first content of a stream, and before the verdict on anything else,
    * nothing is called, so a switch or a retry goes unseen.  Non-zero ends
    * the call with KW_ERR_CANCELLED.
-   * on_data gets the body's bytes unchanged; on_text the text of the reply. */
+   * on_data gets the body's bytes unchanged; on_text the text of the reply.
+   * A provider of another format is translated first, both ways. */
   int (*on_data) (void *user, const void *data, size_t len);
   int (*on_text) (void *user, const char *text, size_t len);
   void *user;
+
+  /* A request of some other program's, to be passed on: see keywheel(3).  Its
+   * body need not be JSON, nor be there.  An error that no other key could
+   * help against is handed over like an answer, before the call ends with its
+   * code.  The fields below go with pass = 1 only. */
+  int pass;
+  int32_t n_fields;
+  const char *method;           /* NULL: "POST"                           */
+  const char *content_type;     /* NULL: "application/json"               */
+  const kw_field *fields;       /* what may be passed on of them is       */
+  /* In place of body: puts up to size bytes of it into buf, and says how many;
+   * 0: there are no more; KW_PAUSE: there are none now (kw_submit only);
+   * negative: the call is to end with KW_ERR_CANCELLED. */
+  int64_t (*on_upload) (void *user, void *buf, size_t size);
+  int64_t upload_len;           /* all of it; 0 or -1: not known          */
+  int64_t replay_limit;         /* so much of it is kept, to be sent again;
+                                   what is larger is sent once; 0: 8 MB   */
+  /* Once, before the first on_data or on_text. */
+  void (*on_start) (void *user, const kw_start *);
 } kw_request;
 
 #if defined(__cplusplus)
@@ -214,8 +287,9 @@ KW_API void kw_reply_free (kw_reply *);
  * not a chat completion.  With a stream: what on_text was given is not kept,
  * so "" . */
 KW_API const char *kw_reply_text (const kw_reply *);
-/* The answer's body, unchanged, NUL-terminated behind its length.  Empty when
- * on_data or on_text took it from a stream. */
+/* The answer's body, unchanged or as its plugin translated it into Chat
+ * Completions, NUL-terminated behind its length.  Empty when on_data or
+ * on_text took it from a stream. */
 KW_API const char *kw_reply_body (const kw_reply *, size_t *ret_len);
 KW_API int kw_reply_http_status (const kw_reply *);
 KW_API const char *kw_reply_content_type (const kw_reply *); /* "" if none */
@@ -228,8 +302,76 @@ KW_API int64_t kw_reply_output_tokens (const kw_reply *);
 /* The record: how it came about. */
 KW_API int kw_reply_switches (const kw_reply *);
 KW_API int64_t kw_reply_waited_ms (const kw_reply *);
+/* From the call's begin to the first byte of this answer. */
+KW_API int64_t kw_reply_first_byte_ms (const kw_reply *);
 KW_API size_t kw_reply_attempts (const kw_reply *);
 KW_API const kw_attempt *kw_reply_attempt (const kw_reply *, size_t i);
+
+/* ---- Asynchronous calls ------------------------------------------------- */
+
+/* A program with an event loop of its own waits for one descriptor and one
+ * time-out, and calls kw_client_process: epoll, poll, libuv, libevent, glib.
+ * The same engine as kw_chat, and the same bounds.  keywheel(3) has examples. */
+typedef struct kw_handle kw_handle;
+struct kw_event;
+
+/* What on_data and on_text of a kw_submit return to be given no more until
+ * kw_handle_resume: this piece was taken.  The provider is not read from
+ * meanwhile, so nothing grows (over HTTP/2 up to libcurl's window of the
+ * stream has been promised to it, and is kept).  What one event became that a
+ * plugin translates is handed on whole.  kw_chat takes it as any non-zero. */
+#define KW_PAUSE 0x70617573
+
+/* Start it as KW_CALLBACKS_INIT.  All are called by the thread that is in
+ * kw_client_process (or kw_client_close), no lock held; they may call anything
+ * but these two. */
+typedef struct kw_callbacks {
+  size_t struct_size;
+  /* As those of a kw_request, which has to leave its own out; so are on_upload
+   * and on_start. */
+  int (*on_data) (void *user, const void *data, size_t len);
+  int (*on_text) (void *user, const char *text, size_t len);
+  /* This call's events, besides the observer's. */
+  void (*on_event) (void *user, const struct kw_event *);
+  /* Once, and the last: code 0 and a reply that is yours to free, or a KW_ERR_*
+   * code, NULL and why (good for the callback).  The handle is gone when it
+   * returns. */
+  void (*on_end) (void *user, int code, kw_reply *reply,
+                  const struct kw_error *err);
+  int64_t (*on_upload) (void *user, void *buf, size_t size);
+  void (*on_start) (void *user, const kw_start *);
+} kw_callbacks;
+
+#if defined(__cplusplus)
+#define KW_CALLBACKS_INIT { sizeof (kw_callbacks) }
+#else
+#define KW_CALLBACKS_INIT { .struct_size = sizeof (kw_callbacks) }
+#endif
+
+/* Begins a call; from any thread, also within a callback.  Request and
+ * callbacks are copied.  Whatever is wrong with the request is told to on_end,
+ * later, from kw_client_process.  NULL: no memory or descriptors, callbacks were
+ * not begun as KW_CALLBACKS_INIT or have no on_end, or the client is being
+ * closed. */
+KW_API kw_handle *kw_submit (kw_client *, const kw_request *,
+                             const kw_callbacks *, void *user);
+/* From any thread, until on_end is called.  A cancelled call's on_end gets
+ * KW_ERR_CANCELLED from kw_client_process, unless it was over already. */
+KW_API void kw_handle_cancel (kw_handle *);
+KW_API void kw_handle_resume (kw_handle *);
+/* on_upload, which said KW_PAUSE, is to be asked again; it is not before. */
+KW_API void kw_handle_resume_upload (kw_handle *);
+
+/* Readable: there is something to process.  The same for the client's life; not
+ * to be read from or closed.  Negative KW_ERR_*: no memory or descriptors. */
+KW_API int kw_client_fd (kw_client *);
+/* How many ms may pass until kw_client_process is to be called, readable or
+ * not; 0: now; -1: no need.  Ask anew after each kw_client_process (a kw_submit
+ * makes the descriptor readable).  By the thread that processes. */
+KW_API int kw_client_timeout (kw_client *);
+/* Does what can be done without waiting.  One thread at a time, and the same one
+ * or another.  Returns how many calls are under way. */
+KW_API int kw_client_process (kw_client *);
 
 /* Tries one key once, by a request of one token unless its plugin knows a
  * cheaper way; no switch, no retry.  0: it works.  Otherwise KW_ERR_* and why. */
@@ -260,7 +402,8 @@ typedef struct kw_key_info {
   const char *source;           /* "GROQ_API_KEY in the environment"      */
   const kw_limit_info *limits;
   size_t n_limits;
-  uint64_t requests;            /* answered by this client on this key    */
+  uint64_t requests;            /* answered on this key, over all clients
+                                   that share the state                   */
   uint64_t tokens;
 } kw_key_info;
 
@@ -290,6 +433,9 @@ typedef struct kw_status_info {
 /* provider NULL: the default one.  KW_ERR_USAGE: no such provider. */
 KW_API int kw_status (kw_client *, const char *provider, kw_status_info **);
 KW_API void kw_status_free (kw_status_info *);
+/* Of a snapshot that kw_status made: how many calls of this client waited, for a
+ * limit, a key or a place. */
+KW_API size_t kw_status_waiting (const kw_status_info *);
 
 /* Forgets that a key is exhausted (NULL: all of the provider's), at once.
  * KW_ERR_USAGE: no such provider or key. */
@@ -297,8 +443,8 @@ KW_API int kw_reset (kw_client *, const char *provider, const char *key_name);
 
 /* When a request for model (NULL: the configured one) will next find a key:
  * *ret_ms is now or earlier if one is there, 0 if no time is known.  tokens is
- * the request's size, 0 for any; with admission = stated, the only one in this
- * build, it makes no difference. */
+ * the request's size, 0 for any: it makes a difference with admission = exact
+ * or pace = on. */
 KW_API int kw_next_ready (kw_client *, const char *provider,
                           const char *model, int64_t tokens, int64_t *ret_ms);
 
@@ -374,6 +520,79 @@ typedef struct kw_plugin_info {
 KW_API int kw_plugins (const char *ini_path, kw_plugin_info **ret_list,
                        size_t *ret_n, struct kw_error *err);
 KW_API void kw_plugins_free (kw_plugin_info *);
+
+/* ---- Checking a plugin ------------------------------------------------- */
+
+/* What a part of the check came to. */
+enum {
+  KW_CHECK_FAILED  = 0,         /* a rule of the provider ABI is broken   */
+  KW_CHECK_WARNING = 1,         /* allowed, and hardly what was meant     */
+  KW_CHECK_OK      = 2,         /* a whole group of cases passed          */
+  KW_CHECK_SKIPPED = 3          /* a group that could not be tried        */
+};
+
+/* Start it as KW_PLUGIN_CHECK_INIT; zero means the default.  All pointers are
+ * borrowed for the call. */
+typedef struct kw_plugin_check_options {
+  size_t struct_size;
+  const char *only;             /* one case, by its name; NULL: all       */
+  const char *const *settings;  /* options of the plugin's own, as its section
+                                   would have them: name, value, name, value,
+                                   ..., NULL.  NULL: none                 */
+  uint64_t seed;                /* of the random answers; 0: drawn        */
+  uint64_t memory;              /* bytes it may take; 0: 256 MB           */
+  int64_t time_ms;              /* of processor time, for one case; 0: 2 s.
+                                   By the clock: five times that, and 2 s */
+  uint32_t n_random;            /* random answers; 0: 1000                */
+  int32_t no_fork;              /* 1: in this process and without bounds, for
+                                   a debugger: what breaks the plugin ends
+                                   the program                            */
+} kw_plugin_check_options;
+
+#if defined(__cplusplus)
+#define KW_PLUGIN_CHECK_INIT { sizeof (kw_plugin_check_options) }
+#else
+#define KW_PLUGIN_CHECK_INIT { .struct_size = sizeof (kw_plugin_check_options) }
+#endif
+
+/* All pointers are good for the callback only; texts that do not apply are
+ * "".  From http_status on it is the answer that was given to the plugin, and
+ * has_answer is 0 where there was none. */
+typedef struct kw_plugin_finding {
+  size_t struct_size;
+  int32_t what;                 /* KW_CHECK_*                             */
+  uint32_t checks;              /* made since the last callback: their sum
+                                   is all that were made                  */
+  const char *group;            /* "classify"                             */
+  const char *name;             /* of the case, "classify/cut-error-17-429",
+                                   or of the group                        */
+  const char *text;             /* one line: what was expected and found  */
+  const char *output;           /* the end of what the plugin printed     */
+  uint64_t seed;                /* with it the same random answers come   */
+  int32_t has_answer;
+  int32_t http_status;          /* 0: no HTTP answer                      */
+  uint32_t transport_error;     /* the ABI's KW_NET_*                     */
+  int32_t in_stream;            /* body is the data of one event          */
+  int64_t received_ms;
+  const char *headers;          /* "name: value\n" for each               */
+  const void *body;             /* NUL-terminated behind its length       */
+  size_t body_len;
+} kw_plugin_finding;
+
+/* Does a plugin keep the rules of the provider ABI?  Loads the file as a
+ * client would, and tries it in child processes, under bounds on time and
+ * memory, on requests and on a battery of good and broken answers; found is
+ * called for each group of cases and for each case that broke a rule.
+ * Returns how many findings are KW_CHECK_FAILED.  Or KW_ERR_SETTINGS: it cannot
+ * be loaded by anybody (it is not there, it is no shared object, others can
+ * write it); KW_ERR_USAGE: no case is called so; KW_ERR_CANCELLED: found
+ * returned non-zero.
+ * It forks: no other thread should be running.  SIGCHLD must not be ignored.
+ * found is called on the calling thread, of this process. */
+KW_API int kw_plugin_check (const char *file, const kw_plugin_check_options *,
+                            int (*found) (void *user,
+                                          const kw_plugin_finding *),
+                            void *user, struct kw_error *err);
 
 #ifdef __cplusplus
 }
