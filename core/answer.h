@@ -29,8 +29,10 @@ struct kwi_answer {
                                    side or of ours, is not accepted, so the
                                    request was not sent; 0: nothing of that */
   int in_stream;                /* body is one event's data               */
+  int handed_on;                /* the body was, as it came               */
   int64_t received_ms;          /* Unix time                              */
   int64_t took_ms;
+  int64_t first_ms;             /* its first byte; -1: none came          */
   char *body;                   /* NUL-terminated behind body_len         */
   size_t body_len, body_size;
   char *headers;                /* "name\0value\0..." names in lower case */

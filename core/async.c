@@ -12,6 +12,7 @@
 #include "client.h"
 #include "fail.h"
 #include "loop.h"
+#include "pass.h"
 #include "transport.h"
 
 struct kwi_async {
@@ -147,6 +148,7 @@ handle_free (struct kw_handle *h)
   free (h->own);
   free (h->path);
   free (h->why);
+  kwi_pass_free (h->call.pass);
   free (h);
 }
 
@@ -168,6 +170,8 @@ over (struct kwi_call *c)
 
   if (code == 0)
     code = kwi_client_hand_out (c, &reply);
+  else
+    kwi_call_hand_over_error (c);
   kwi_call_clear (c);
   kwi_call_leave_lane (c);
   unlist (a, h);
@@ -228,21 +232,23 @@ take (struct kw_client *client, struct kw_handle *h, const kw_request *request,
                      "the request was not begun as KW_REQUEST_INIT");
   memcpy (&rq, request, request->struct_size < sizeof rq
                           ? request->struct_size : sizeof rq);
-  if (rq.on_data != NULL || rq.on_text != NULL)
+  if (rq.on_data != NULL || rq.on_text != NULL || rq.on_upload != NULL
+      || rq.on_start != NULL)
     return kwi_fail (err, KW_ERR_USAGE,
-                     "on_data and on_text of an asynchronous call belong into "
-                     "its kw_callbacks, not into the request");
+                     "on_data, on_text, on_upload and on_start of an asynchronous "
+                     "call belong into its kw_callbacks, not into the request");
+  rq.on_data = h->on.on_data;
+  rq.on_text = h->on.on_text;
+  rq.on_upload = h->on.on_upload;
+  rq.on_start = h->on.on_start;
+  rq.user = h->user;
+  c->sink.may_pause = 1;
   c->err = err;
   code = kwi_client_take (client, &rq, c, &h->own);
   if (code == 0 && keep_texts (h, &rq) != 0)
     code = kwi_fail (err, KW_ERR_MEMORY, "out of memory");
   if (code != 0)
     return code;
-  c->sink.instance = c->provider->instance;
-  c->sink.on_data = h->on.on_data;
-  c->sink.on_text = h->on.on_text;
-  c->sink.user = h->user;
-  c->sink.may_pause = 1;
   c->on_event = h->on.on_event;
   c->on_event_user = h->user;
   kwi_call_begin (c, rq.deadline_ms);

@@ -214,14 +214,40 @@ is_content (const char *name, struct json_object *value)
          || json_object_get_string_len (value) > 0;
 }
 
+/* An event of another shape than a chat's chunk, which says by its type what it
+ * is: those that only tell that something begins are not content. */
+static int
+is_other_content (struct json_object *json)
+{
+  static const char *const begin[] = { "created", "queued", "in_progress", "start",
+                                       "ping" };
+  struct json_object *type = member (json, "type");
+  const char *s, *end;
+  size_t i;
+
+  if (!json_object_is_type (type, json_type_string)
+      || member (json, "choices") != NULL)
+    return 0;
+  s = json_object_get_string (type);
+  end = s + json_object_get_string_len (type);
+  for (i = 0; i < sizeof begin / sizeof begin[0]; i++) {
+    size_t len = strlen (begin[i]);
+    if ((size_t) (end - s) >= len && memcmp (end - len, begin[i], len) == 0)
+      return 0;
+  }
+  return 1;
+}
+
 int
 kwi_body_chunk_has_content (struct json_object *json)
 {
   struct json_object *choice = first_choice (json), *delta = said (choice);
   struct json_object_iterator it, end;
 
-  if (choice == NULL || member (choice, "finish_reason") != NULL)
-    return choice != NULL;
+  if (choice == NULL)
+    return is_other_content (json);
+  if (member (choice, "finish_reason") != NULL)
+    return 1;
   if (!json_object_is_type (delta, json_type_object))
     return 1;                   /* another shape: do not hold it back */
   end = json_object_iter_end (delta);

@@ -48,7 +48,8 @@ const char *kwi_body_text (struct json_object *json, size_t *ret_len);
 /* The same of a stream's chunk, of the choice with index 0 or none: where
  * several are asked for, their chunks come mixed. */
 const char *kwi_body_chunk_text (struct json_object *json, size_t *ret_len);
-/* A chunk carries content: text, a tool call, a refusal, or the end. */
+/* A chunk carries content: text, a tool call, a refusal, or the end; or it is
+ * an event of another kind, and more than an announcement. */
 int kwi_body_chunk_has_content (struct json_object *json);
 
 /* What a provider says of an error, in the places where Chat Completions and

@@ -10,14 +10,8 @@
 #include "call.h"
 #include "client.h"
 #include "json-scan.h"
+#include "pass.h"
 #include "secrets.h"
-
-static int
-is_json_type (const struct kwi_answer *a)
-{
-  const char *t = kwi_answer_header (a, "content-type");
-  return t != NULL && strcasestr (t, "json") != NULL;
-}
 
 /* "Nonsense where JSON should be": a 200 of a chat, or one that says it is
  * JSON, whose body is none; or a page where an API was asked. */
@@ -28,7 +22,10 @@ is_nonsense (const struct kwi_call *c, struct kwi_answer *a)
 
   if (t != NULL && strncasecmp (t, "text/html", 9) == 0)
     return 1;
-  if (!is_json_type (a) && strncmp (c->path, "/chat/completions", 17) != 0)
+  if (c->pass != NULL && (c->pass->no_body || a->status == 204))
+    return 0;
+  if ((t == NULL || !kwi_is_json_type (t))
+      && strncmp (c->path, "/chat/completions", 17) != 0)
     return 0;
   return !kwi_answer_is_json (a);
 }
@@ -80,7 +77,11 @@ judge (struct kwi_call *c)
     else if (j->outcome == KW_OUTCOME_OK && !s->ended)
       kwi_call_make_transient (j, "stream_broken");
   }
-  else if (j->outcome == KW_OUTCOME_OK && c->answer.net != KW_NET_OK)
+  else if (s->started && c->answer.net == KW_NET_OK)
+    j->outcome = KW_OUTCOME_OK; /* it was handed on, and a plugin that misses
+                                   the body is not asked about that        */
+  else if ((s->started || j->outcome == KW_OUTCOME_OK)
+           && c->answer.net != KW_NET_OK)
     kwi_call_make_transient (j, "answer_cut_short");
   else if (j->outcome == KW_OUTCOME_OK && is_nonsense (c, &c->answer))
     kwi_call_make_transient (j, "not_json");

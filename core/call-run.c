@@ -10,6 +10,7 @@
 #include "call.h"
 #include "client.h"
 #include "loop.h"
+#include "pass.h"
 #include "secrets.h"
 #include "transport.h"
 
@@ -51,7 +52,10 @@ send_it (struct kwi_call *c)
   const struct kwi_clock *k = &c->provider->client->clock;
   struct kwi_secrets *secrets = c->provider->secrets;
   struct kwi_exchange *x = &c->exchange;
+  const struct kwi_pass *pass = c->pass;
+  int64_t mono = k->mono_ms (k->ctx);
 
+  c->sent_ms = mono - c->state.began_at;
   *x = (struct kwi_exchange) {
     .request = &c->request,
     .secret = kwi_secrets_get (secrets, c->hold.key),
@@ -59,10 +63,11 @@ send_it (struct kwi_call *c)
     .answer = &c->answer,
     .attempt_timeout_ms = config->attempt_timeout_ms,
     .connect_timeout_ms = config->connect_timeout_ms,
-    .left_ms = kwi_policy_left (&c->state, k->mono_ms (k->ctx)),
+    .left_ms = kwi_policy_left (&c->state, mono),
     .max_response = config->max_response,
     .wall_ms = k->wall_ms (k->ctx),
     .stream = c->stream,
+    .by_silence = c->stream || pass != NULL,
     .done = on_answered,
     .user = c,
   };
@@ -70,8 +75,11 @@ send_it (struct kwi_call *c)
     x->secret_line = kwi_secrets_line (secrets, c->hold.key,
                                        c->request.secret_header,
                                        c->request.secret_prefix);
-  if (c->stream) {
+  if (pass != NULL && pass->uploads)
+    x->upload = &c->pass->upload;
+  if (x->by_silence) {
     c->sink.max_response = config->max_response;
+    c->sink.is_plain = c->stream;
     x->sink = take_stream;
     x->may_pause = c->sink.may_pause;
   }
@@ -117,6 +125,12 @@ kwi_call_step (struct kwi_call *c)
       if (begin_wait (c))
         return;
       break;
+    case KWI_STEP_READ:
+      c->timer.fire = on_time;
+      kwi_timer_set (&loop_of (c)->timers, &c->timer,
+                     kwi_clock_system.mono_ms (NULL)
+                     + kwi_policy_left (&c->state, kwi_call_mono (c)));
+      return;
     default:
       c->over (c);
       return;
@@ -127,11 +141,22 @@ kwi_call_step (struct kwi_call *c)
 /* ---- Messages ------------------------------------------------------------- */
 
 static void
+go_on_uploading (struct kwi_call *c)
+{
+  if (c->pass != NULL && c->pass->gathering)
+    kwi_call_step (c);
+  else
+    kwi_exchange_resume_upload (&c->exchange);
+}
+
+static void
 on_post (struct kwi_post *p)
 {
   struct kwi_call *c = CALL_OF (p, post);
   int said = atomic_exchange (&c->said, 0);
 
+  if ((said & SAY_MORE) != 0 && c->pass != NULL)
+    c->pass->upload.paused = 0;
   if ((said & SAY_CANCEL) != 0) {
     c->cancelled = 1;
     /* An exchange of its own is dropped, not waited for. */
@@ -141,8 +166,12 @@ on_post (struct kwi_post *p)
   else if ((said & SAY_BEGIN) != 0
            || ((said & SAY_WOKEN) != 0 && c->waiting && c->wakeable))
     kwi_call_step (c);
-  else if ((said & SAY_RESUME) != 0)
-    kwi_exchange_resume (&c->exchange);
+  else {
+    if ((said & SAY_RESUME) != 0)
+      kwi_exchange_resume (&c->exchange);
+    if ((said & SAY_MORE) != 0)
+      go_on_uploading (c);
+  }
 }
 
 static void

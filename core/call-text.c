@@ -413,6 +413,20 @@ kwi_call_say_given_up (struct kwi_call *c, const struct kwi_decision *d,
   }
 }
 
+void
+kwi_call_say_once (struct kwi_call *c, const struct kwi_decision *d, int64_t limit)
+{
+  char last[512];
+
+  last_answer (c, last, sizeof last);
+  c->retry_at_ms = kwi_call_wall (c) + d->wait_ms;
+  (void) kwi_fail (c->err, d->code,
+                   "%s key \"%s\" did not serve the request (%s), and its body, "
+                   "which is over replay_limit (%" PRId64 " bytes), could be sent "
+                   "only once",
+                   provider_name (c), kwi_call_key_name (c), last, limit);
+}
+
 static void
 add_trail (const struct kwi_call *c, char *text, size_t size)
 {

@@ -10,6 +10,7 @@
 #include "call.h"
 #include "client.h"
 #include "fail.h"
+#include "pass.h"
 #include "secrets.h"
 
 /* A day's limit whose end nobody named: tried again in an hour.  A short
@@ -47,6 +48,15 @@ kwi_call_finish (struct kwi_call *c, int code)
 }
 
 void
+kwi_call_measure (struct kwi_call *c)
+{
+  const struct kwi_provider_config *config = c->provider->config;
+
+  if (config->exact || config->pace || config->strategy >= KWI_LEAST_USED)
+    kwi_size_of_body (c->body, c->body_len, &c->size);
+}
+
+void
 kwi_call_begin (struct kwi_call *c, int64_t deadline_ms)
 {
   c->policy = c->provider->config->policy;
@@ -55,9 +65,7 @@ kwi_call_begin (struct kwi_call *c, int64_t deadline_ms)
   c->sink.judgement = &c->judgement;
   c->sink.request = &c->request;
   kwi_stream_reset (&c->sink);
-  if (c->provider->config->exact || c->provider->config->pace
-      || c->provider->config->strategy >= KWI_LEAST_USED)
-    kwi_size_of_body (c->body, c->body_len, &c->size);
+  kwi_call_measure (c);
   kwi_policy_begin (&c->policy, &c->state, deadline_ms, kwi_call_mono (c));
 }
 
@@ -96,12 +104,14 @@ build (struct kwi_call *c)
     .base_url = c->provider->base_url,
     .method = c->method,
     .path = c->path,
-    .content_type = c->body_len > 0 ? "application/json" : NULL,
+    .content_type = c->pass != NULL ? c->pass->content_type
+                    : c->body_len > 0 ? "application/json" : NULL,
     .model = c->model[0] != '\0' ? c->model : NULL,
     .body = c->body,
     .body_len = c->body_len,
     .stream = (uint32_t) c->stream,
   };
+  int code;
 
   /* instance.c takes them out again for a plugin that did not ask. */
   if (c->provider->config->allow_secret) {
@@ -109,9 +119,16 @@ build (struct kwi_call *c)
     k.secret_len = secret->len;
   }
   kwi_request_reset (&c->request, c->body, c->body_len);
-  return c->probe
-         ? kwi_instance_build_probe (c->provider->instance, &k, &c->request, c->err)
-         : kwi_instance_prepare (c->provider->instance, &k, &c->request, c->err);
+  if (c->probe)
+    return kwi_instance_build_probe (c->provider->instance, &k, &c->request, c->err);
+  code = kwi_instance_prepare (c->provider->instance, &k, &c->request, c->err);
+  if (c->pass == NULL)
+    return code;
+  if (code == 0)
+    return kwi_pass_complete (c);
+  if (code == KW_ERR_REFUSED)
+    kwi_pass_say_refused (c);
+  return code;
 }
 
 enum kwi_step
@@ -188,6 +205,8 @@ kwi_call_next (struct kwi_call *c)
 
   if (c->done)
     return KWI_STEP_DONE;
+  if (c->pass != NULL && c->pass->gathering && !kwi_pass_gather (c))
+    return c->done ? KWI_STEP_DONE : KWI_STEP_READ;
   kwi_call_end_wait (c);
   if (c->wait_pending)
     return kwi_call_back_off (c);
@@ -287,7 +306,7 @@ ended_outside (struct kwi_call *c)
     d.code = KW_ERR_TOO_LARGE;
   else if (c->answer.no_trust != 0)
     d.code = c->answer.no_trust;
-  else
+  else if ((d.code = kwi_pass_upload_failed (c)) == 0)
     return 0;
   memset (&c->judgement, 0, sizeof c->judgement);
   c->judgement.input_tokens = c->judgement.output_tokens = -1;
@@ -331,6 +350,8 @@ react (struct kwi_call *c)
                           served ? 0 : kwi_call_mono (c),
                           served ? 0 : k->random (k->ctx));
 
+  const int once = kwi_pass_sent_once (c, &d);
+
   if (c->judgement.outcome == KW_OUTCOME_RATE_LIMIT && !parks (c))
     kwi_call_line_up (c, &d);
   switch (d.action) {
@@ -353,7 +374,7 @@ react (struct kwi_call *c)
   default:
     if (d.code == KW_ERR_SWITCHES)
       d.code = say_switches (c);
-    else
+    else if (!once)
       kwi_call_say_given_up (c, &d, kwi_call_wall (c));
     (void) kwi_call_finish (c, d.code);
   }
@@ -376,6 +397,7 @@ kwi_call_answered (struct kwi_call *c)
     (void) kwi_call_finish (c, kwi_call_say_probe (c, &e, kwi_call_wall (c)));
   else
     react (c);
+  c->final = c->done && c->code != 0 && kwi_pass_is_final (c);
 }
 
 void
@@ -396,6 +418,8 @@ kwi_call_clear (struct kwi_call *c)
   kwi_stream_clear (&c->sink);
   kwi_answer_clear (&c->answer);
   kwi_request_clear (&c->request);
+  kwi_pass_free (c->pass);
+  c->pass = NULL;
   free (c->attempts);
   c->attempts = NULL;
 }

@@ -21,12 +21,15 @@
 #include "stream.h"
 #include "transport.h"
 
+struct kwi_pass;
 struct kwi_provider;
 
 enum kwi_step {
   KWI_STEP_SEND,                /* one exchange of call->request, then
                                    kwi_call_answered                      */
   KWI_STEP_WAIT,                /* wait_ms, or until woken; then next     */
+  KWI_STEP_READ,                /* until there is more of its upload, or the
+                                   deadline passes; then next             */
   KWI_STEP_DONE                 /* call->code                             */
 };
 
@@ -43,6 +46,8 @@ struct kwi_call {
   int is_over;
   void (*on_event) (void *user, const struct kw_event *); /* or NULL     */
   void *on_event_user;
+  void (*on_start) (void *user, const kw_start *); /* or NULL; sink.user */
+  struct kwi_pass *pass;        /* see pass.h; NULL: a plain call         */
   struct kwi_waiter waiter;
   uint64_t id;
   const char *path;
@@ -76,6 +81,7 @@ struct kwi_call {
   int64_t wait_ms;
   int64_t wait_began;           /* monotonic                              */
   int64_t retry_at_ms;          /* for the error; 0: not known            */
+  int64_t sent_ms;              /* the last attempt, since it began       */
   struct kwi_judgement judgement;
   kw_attempt *attempts;
   size_t n_attempts, attempts_size;
@@ -83,6 +89,9 @@ struct kwi_call {
   /* How it ended. */
   int done;
   int code;
+  int announced;                /* on_start was called                    */
+  int final;                    /* the last answer is the caller's, though
+                                   it is an error                         */
   struct kw_error *err;         /* the caller's, or NULL                  */
 };
 
@@ -100,12 +109,23 @@ void kwi_call_cancel (struct kwi_call *);
 /* Frees what it owns; gives a probe back. */
 void kwi_call_clear (struct kwi_call *);
 
+/* ---- call-start.c ------------------------------------------------------- */
+
+/* Calls on_start, once. */
+void kwi_call_announce (struct kwi_call *);
+/* A call that failed, whose last answer is its caller's. */
+void kwi_call_hand_over_error (struct kwi_call *);
+/* Of the last answer, since the call began. */
+int64_t kwi_call_first_byte_ms (const struct kwi_call *);
+
 /* ---- call.c, for call-wait.c ---------------------------------------------- */
 
 int64_t kwi_call_mono (const struct kwi_call *);
 int64_t kwi_call_wall (const struct kwi_call *);
 enum kwi_step kwi_call_finish (struct kwi_call *, int code);
 enum kwi_step kwi_call_give_up (struct kwi_call *, int code);
+/* Its body is there: what it will count as. */
+void kwi_call_measure (struct kwi_call *);
 
 /* ---- call-wait.c ----------------------------------------------------------- */
 
@@ -158,6 +178,9 @@ int kwi_call_say_probe (struct kwi_call *, const struct kwi_effect *,
 /* The policy gave up after the last answer. */
 void kwi_call_say_given_up (struct kwi_call *, const struct kwi_decision *,
                             int64_t now_ms);
+/* Its upload of more than limit bytes could not be sent again. */
+void kwi_call_say_once (struct kwi_call *, const struct kwi_decision *,
+                        int64_t limit);
 /* Copies the record into err and adds what was tried to its message. */
 void kwi_call_fill_error (struct kwi_call *);
 

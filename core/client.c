@@ -14,6 +14,7 @@
 #include "client.h"
 #include "fail.h"
 #include "loader.h"
+#include "pass.h"
 #include "reply.h"
 #include "state.h"
 #include "transport.h"
@@ -149,6 +150,13 @@ check_path (const char *path, struct kw_error *err)
   return 0;
 }
 
+static int
+has_fields_of_pass (const kw_request *rq)
+{
+  return rq->method != NULL || rq->content_type != NULL || rq->n_fields != 0
+         || rq->on_upload != NULL || rq->upload_len != 0 || rq->replay_limit != 0;
+}
+
 /* Sets call->body, model and stream from what the caller gave.  *ret_own is
  * the body to free, or NULL. */
 static int
@@ -166,6 +174,12 @@ take_request (struct kwi_call *c, const kw_request *rq, int max_tokens,
   code = check_path (c->path, err);
   if (code != 0)
     return code;
+  if (rq->pass)
+    return kwi_pass_take (c, rq);
+  if (has_fields_of_pass (rq))
+    return kwi_fail (err, KW_ERR_USAGE,
+                     "method, content_type, fields and an upload are of a request "
+                     "with pass = 1");
   if (rq->body == NULL) {
     if (model[0] == '\0')
       return kwi_fail (err, KW_ERR_USAGE,
@@ -210,29 +224,59 @@ kwi_client_clear_error (struct kw_error *err)
   err->message[0] = '\0';
 }
 
+static void
+begin_answer (void *call)
+{
+  kwi_call_announce (call);
+}
+
+/* Who is to be told of what comes. */
+static void
+take_callbacks (struct kwi_call *c, const kw_request *rq)
+{
+  struct kwi_stream *s = &c->sink;
+
+  s->instance = c->provider->instance;
+  s->on_data = rq->on_data;
+  s->on_text = rq->on_text;
+  s->user = rq->user;
+  s->call = c;
+  s->begin = rq->on_start != NULL ? begin_answer : NULL;
+  s->relays = rq->pass;
+  s->wants_json = rq->pass && strncmp (c->path, "/chat/completions", 17) == 0;
+  c->on_start = rq->on_start;
+}
+
 int
 kwi_client_take (struct kw_client *c, const kw_request *rq,
                  struct kwi_call *call, char **ret_own)
 {
+  int code;
+
   call->provider = kwi_client_find (c, rq->provider);
   if (call->provider == NULL)
     return no_such_provider (c, rq->provider, call->err);
   kwi_state_start (c->share);
-  return take_request (call, rq, 0, ret_own, call->err);
+  code = take_request (call, rq, 0, ret_own, call->err);
+  if (code == 0)
+    take_callbacks (call, rq);
+  return code;
 }
 
 int
 kwi_client_hand_out (struct kwi_call *c, kw_reply **ret)
 {
   const struct kwi_stream *s = &c->sink;
-  kw_reply *r = kwi_reply_new (c);
   const char *body, *text;
+  kw_reply *r;
   size_t len;
   int stop = 0;
 
+  kwi_call_announce (c);
+  r = kwi_reply_new (c);
   if (r == NULL)
     return kwi_fail (c->err, KW_ERR_MEMORY, "out of memory");
-  if (!s->is_stream) {
+  if (!s->is_stream && !s->started) {
     /* The whole answer to someone who asked for pieces. */
     body = kw_reply_body (r, &len);
     if (s->on_data != NULL && len > 0)
@@ -261,10 +305,6 @@ run (struct kw_client *c, struct kwi_call *call, const kw_request *rq)
   if (call->lane == NULL)
     return kwi_fail (call->err, KW_ERR_MEMORY,
                      "out of memory, or of descriptors");
-  call->sink.instance = call->provider->instance;
-  call->sink.on_data = rq->on_data;
-  call->sink.on_text = rq->on_text;
-  call->sink.user = rq->user;
   kwi_call_begin (call, rq->deadline_ms);
   return kwi_call_run (call);
 }
@@ -300,8 +340,11 @@ kw_chat (kw_client *c, const kw_request *request, kw_reply **ret_reply,
     code = run (c, &call, &rq);
     if (code == 0)
       code = kwi_client_hand_out (&call, ret_reply);
+    else
+      kwi_call_hand_over_error (&call);
     clear (c, &call);
   }
+  kwi_pass_free (call.pass);
   free (own);
   return code;
 }
@@ -337,6 +380,7 @@ kw_probe (kw_client *c, const char *provider, const char *key_name,
     code = take_request (&call, &rq, 1, &own, err);
   }
   if (code == 0) {
+    take_callbacks (&call, &rq);
     code = run (c, &call, &rq);
     clear (c, &call);
   }

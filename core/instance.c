@@ -255,19 +255,6 @@ kwi_instance_config_complete (struct kw_instance *in, struct kw_error *err)
 
 /* ---- Requests ------------------------------------------------------------ */
 
-static int
-has_header (const struct kw_request *r, const char *name)
-{
-  const char *p = r->headers;
-  const char *end = p != NULL ? p + r->headers_len : NULL;
-  size_t len = strlen (name);
-
-  for (; p < end; p += strlen (p) + 1)
-    if (strncasecmp (p, name, len) == 0 && p[len] == ':')
-      return 1;
-  return 0;
-}
-
 /* What a plugin may leave to the host: the method, and what the body is. */
 static int
 complete_request (const struct kw_call *call, struct kw_request *r)
@@ -277,7 +264,7 @@ complete_request (const struct kw_call *call, struct kw_request *r)
         != KW_OK)
     return -1;
   if (r->body_len > 0 && call->content_type != NULL &&
-      !has_header (r, "Content-Type") &&
+      !kwi_request_has_header (r, "Content-Type") &&
       kwi_request_header (r, "Content-Type", call->content_type) != KW_OK)
     return -1;
   return 0;
@@ -385,7 +372,7 @@ kwi_instance_show (const struct kwi_answer *a, struct kw_response *ret)
     .struct_size     = sizeof *ret,
     .http_status     = a->status,
     .transport_error = a->net,
-    .body_truncated  = a->too_large != 0,
+    .body_truncated  = a->too_large != 0 || a->handed_on != 0,
     .received_ms     = a->received_ms,
     .body_len        = a->body_len,
     .body            = a->body != NULL ? a->body : "",

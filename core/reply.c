@@ -46,7 +46,8 @@ kwi_reply_new (struct kwi_call *c)
   r->output_tokens = c->judgement.output_tokens;
   r->waited_ms = c->state.waited_ms;
   r->switches = c->state.switches;
-  r->streamed = c->sink.is_stream;
+  r->first_byte_ms = kwi_call_first_byte_ms (c);
+  r->streamed = c->sink.is_stream || c->sink.started;
   r->answer = c->answer;
   memset (&c->answer, 0, sizeof c->answer);
   r->attempts = c->attempts;

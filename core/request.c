@@ -254,6 +254,19 @@ kwi_request_header (struct kw_request *r, const char *name, const char *value)
   return KW_OK;
 }
 
+int
+kwi_request_has_header (const struct kw_request *r, const char *name)
+{
+  const char *p = r->headers;
+  const char *end = p != NULL ? p + r->headers_len : NULL;
+  size_t len = strlen (name);
+
+  for (; p < end; p += strlen (p) + 1)
+    if (strncasecmp (p, name, len) == 0 && p[len] == ':')
+      return 1;
+  return 0;
+}
+
 /* Is [body, body + len) within what the caller gave?  As numbers: comparing
  * pointers into different objects means nothing in C. */
 static int

@@ -43,6 +43,9 @@ int kwi_request_secret_header (struct kw_request *, const char *name,
                                const char *prefix);
 int kwi_request_secret_query (struct kw_request *, const char *name);
 
+/* In any case. */
+int kwi_request_has_header (const struct kw_request *, const char *name);
+
 /* As the service of struct kw_translate_host.  problem: why there is nobody
  * who could do it; "": there is. */
 int kwi_request_translate (struct kw_request *, const void *note, uint64_t len,

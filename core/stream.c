@@ -11,6 +11,7 @@
 
 #include "body.h"
 #include "event-scan.h"
+#include "relay.h"
 #include "request.h"
 #include "stream.h"
 #include "transport.h"          /* KWI_SINK_* */
@@ -146,9 +147,15 @@ note_end (struct kwi_stream *s, unsigned speaks_of)
     s->ended = 1;
 }
 
-/* What a callback of the caller's returned. */
-static void
-heed (struct kwi_stream *s, int said)
+void
+kwi_stream_begin (struct kwi_stream *s)
+{
+  if (s->begin != NULL)
+    s->begin (s->call);
+}
+
+void
+kwi_stream_heed (struct kwi_stream *s, int said)
 {
   if (said == KW_PAUSE && s->may_pause)
     s->paused = 1;
@@ -162,8 +169,10 @@ hand_on_text (struct kwi_stream *s, struct json_object *json)
   size_t len;
   const char *text = kwi_body_chunk_text (json, &len);
 
-  if (text != NULL && len > 0)
-    heed (s, s->on_text (s->user, text, len));
+  if (text == NULL || len == 0)
+    return;
+  kwi_stream_begin (s);
+  kwi_stream_heed (s, s->on_text (s->user, text, len));
 }
 
 /* A chunk of the answer, as it came or as it was translated. */
@@ -236,8 +245,9 @@ is_event_stream (const struct kwi_answer *a)
 static int
 flush (struct kwi_stream *s)
 {
+  kwi_stream_begin (s);
   if (s->held_len > 0 && s->on_data != NULL)
-    heed (s, s->on_data (s->user, s->held, s->held_len));
+    kwi_stream_heed (s, s->on_data (s->user, s->held, s->held_len));
   s->held_len = 0;
   return s->stopped;
 }
@@ -262,7 +272,7 @@ hand_on (struct kwi_stream *s, int was_started, const void *data, size_t len)
   if (!was_started)
     return flush (s);
   if (s->on_data != NULL)
-    heed (s, s->on_data (s->user, data, len));
+    kwi_stream_heed (s, s->on_data (s->user, data, len));
   return s->stopped;
 }
 
@@ -365,6 +375,8 @@ kwi_stream_sink (void *user, struct kwi_answer *a, const void *data,
   s->paused = 0;
   if (!s->is_stream && a->body_len == 0)
     s->is_stream = is_event_stream (a);
+  if (!s->is_stream && kwi_relay_opens (s, a, len))
+    return kwi_relay_hand_on (s, a, data, len, ret_taken);
   if (!s->is_stream)
     return keep_whole (s, a, data, len);
   s->answer = a;

@@ -29,6 +29,12 @@ struct kwi_stream {
   int (*on_data) (void *user, const void *data, size_t len);
   int (*on_text) (void *user, const char *text, size_t len);
   void *user;
+  /* The answer is the caller's; before the first of them, NULL: nobody asks. */
+  void (*begin) (void *call);
+  void *call;
+  int relays;                   /* what is no event stream is handed on   */
+  int wants_json;               /* ... unless it should be JSON           */
+  int is_plain;                 /* it was not asked to be compressed      */
   const struct kw_request *request; /* what was sent; NULL: not translated */
   int64_t max_response;         /* bounds an event, and what is held back */
 
@@ -68,5 +74,11 @@ void kwi_stream_finish (struct kwi_stream *);
 /* It was served: hands on what is still held, to the caller or as the answer's
  * body.  0, or non-zero if the caller's callback said stop. */
 int kwi_stream_end (struct kwi_stream *);
+
+/* ---- For relay.c ------------------------------------------------------------ */
+
+void kwi_stream_begin (struct kwi_stream *);
+/* What a callback of the caller's returned. */
+void kwi_stream_heed (struct kwi_stream *, int said);
 
 #endif

@@ -12,7 +12,7 @@
 
 /* What kind of request libcurl thinks it is. */
 enum kwi_method { KWI_METHOD_NONE = 0, KWI_METHOD_GET, KWI_METHOD_POST,
-                  KWI_METHOD_HEAD, KWI_METHOD_OTHER };
+                  KWI_METHOD_HEAD, KWI_METHOD_OTHER, KWI_METHOD_UPLOAD };
 
 struct kwi_handle {
   CURL *easy;
@@ -71,6 +71,8 @@ int kwi_lane_wire (struct kwi_lane *);
 
 size_t kwi_on_header (char *line, size_t one, size_t n, void *handle);
 size_t kwi_on_body (char *data, size_t one, size_t n, void *handle);
+size_t kwi_on_read (char *buf, size_t one, size_t n, void *handle);
+int kwi_on_seek (void *handle, curl_off_t to, int whence);
 curl_socket_t kwi_on_open (void *lane, curlsocktype, struct curl_sockaddr *);
 int kwi_on_close (void *lane, curl_socket_t);
 

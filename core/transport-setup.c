@@ -12,6 +12,7 @@
 #include "secrets.h"
 #include "transport-handle.h"
 #include "transport-lines.h"
+#include "upload.h"
 
 /* Room for a header line with the longest key (8 KB), a name and a prefix. */
 enum { SECRET_LINE = 8192 + 256 };
@@ -107,6 +108,10 @@ set_always (struct kwi_handle *h)
   (void) curl_easy_setopt (e, CURLOPT_HEADERDATA, h);
   (void) curl_easy_setopt (e, CURLOPT_WRITEFUNCTION, kwi_on_body);
   (void) curl_easy_setopt (e, CURLOPT_WRITEDATA, h);
+  (void) curl_easy_setopt (e, CURLOPT_READFUNCTION, kwi_on_read);
+  (void) curl_easy_setopt (e, CURLOPT_READDATA, h);
+  (void) curl_easy_setopt (e, CURLOPT_SEEKFUNCTION, kwi_on_seek);
+  (void) curl_easy_setopt (e, CURLOPT_SEEKDATA, h);
   (void) curl_easy_setopt (e, CURLOPT_OPENSOCKETFUNCTION, kwi_on_open);
   (void) curl_easy_setopt (e, CURLOPT_OPENSOCKETDATA, h->lane);
   (void) curl_easy_setopt (e, CURLOPT_CLOSESOCKETFUNCTION, kwi_on_close);
@@ -224,8 +229,12 @@ set_url (struct kwi_handle *h)
 }
 
 static enum kwi_method
-method_of (const struct kw_request *r)
+method_of (const struct kwi_exchange *x)
 {
+  const struct kw_request *r = x->request;
+
+  if (x->upload != NULL)
+    return KWI_METHOD_UPLOAD;
   if (strcmp (r->method, "POST") == 0)
     return KWI_METHOD_POST;
   if (strcmp (r->method, "GET") == 0 && r->body_len == 0)
@@ -239,13 +248,17 @@ static int
 set_method (struct kwi_handle *h)
 {
   const struct kw_request *r = h->x->request;
-  enum kwi_method m = method_of (r);
+  enum kwi_method m = method_of (h->x);
   CURL *e = h->easy;
   int bad = 0;
 
-  if (m != h->method || m == KWI_METHOD_OTHER) {
+  if (m != h->method || m >= KWI_METHOD_OTHER) {
+    /* First, for to take it back makes a GET of it. */
+    if (m == KWI_METHOD_UPLOAD || h->method == KWI_METHOD_UPLOAD)
+      bad |= curl_easy_setopt (e, CURLOPT_UPLOAD,
+                               m == KWI_METHOD_UPLOAD ? 1L : 0L) != CURLE_OK;
     bad |= curl_easy_setopt (e, CURLOPT_CUSTOMREQUEST,
-                             m == KWI_METHOD_OTHER ? r->method : NULL)
+                             m >= KWI_METHOD_OTHER ? r->method : NULL)
            != CURLE_OK;
     bad |= curl_easy_setopt (e, CURLOPT_NOBODY, m == KWI_METHOD_HEAD ? 1L : 0L)
            != CURLE_OK;
@@ -253,6 +266,9 @@ set_method (struct kwi_handle *h)
       bad |= curl_easy_setopt (e, CURLOPT_HTTPGET, 1L) != CURLE_OK;
     h->method = m;
   }
+  if (m == KWI_METHOD_UPLOAD)
+    bad |= curl_easy_setopt (e, CURLOPT_INFILESIZE_LARGE,
+                             (curl_off_t) h->x->upload->len) != CURLE_OK;
   if (m == KWI_METHOD_POST || (m == KWI_METHOD_OTHER && r->body_len > 0)) {
     bad |= curl_easy_setopt (e, CURLOPT_POSTFIELDS,
                              r->body != NULL ? r->body : "") != CURLE_OK;
@@ -328,7 +344,7 @@ set_headers (struct kwi_handle *h)
     h->nodes[n++].data = h->encoding;
   /* It would wait a second for what few servers send; and libcurl's form type
    * would be a lie. */
-  if (r->body_len >= EXPECT_FROM)
+  if (r->body_len >= EXPECT_FROM || h->x->upload != NULL)
     h->nodes[n++].data = no_expect;
   if ((has & HAS_TYPE) == 0)
     h->nodes[n++].data = no_type;

@@ -20,6 +20,7 @@
 #include "loop.h"
 #include "transport-handle.h"
 #include "transport-lines.h"
+#include "upload.h"
 
 /* ---- libcurl calls these ------------------------------------------------- */
 
@@ -102,6 +103,8 @@ kwi_on_header (char *line, size_t one, size_t n, void *user)
 
   if (x->heard_ms != h->lane->loop.now_ms && status_of (h) >= 200)
     x->heard_ms = h->lane->loop.now_ms; /* interim answers are no sign of life */
+  if (x->answer->headers_len == 0) /* those of an interim answer are gone */
+    x->answer->first_ms = h->lane->loop.now_ms - x->began_ms;
   if (kwi_lines_take (x->answer, line, len) == 0)
     return len;
   note_text (x->answer, "the answer's headers are larger than 256 KB");
@@ -174,6 +177,7 @@ net_error (CURLcode rc)
     { CURLE_GOT_NOTHING, KW_NET_CLOSED, 0, 0 },
     { CURLE_PARTIAL_FILE, KW_NET_CLOSED, 0, 0 },
     { CURLE_SEND_ERROR, KW_NET_CLOSED, 1, 0 },
+    { CURLE_SEND_FAIL_REWIND, KW_NET_CLOSED, 0, 0 },
     { CURLE_RECV_ERROR, KW_NET_CLOSED, 1, 0 },
     { CURLE_HTTP2, KW_NET_CLOSED, 1, 0 },
     { CURLE_HTTP2_STREAM, KW_NET_CLOSED, 1, 0 },
@@ -216,7 +220,7 @@ detach (struct kwi_exchange *x, int cut)
   x->handle = NULL;
   x->lane = NULL;
   x->skip = 0;
-  x->paused = 0;
+  x->paused = x->upload_paused = 0;
 }
 
 /* rc: libcurl's; CURLE_OPERATION_TIMEDOUT and CURLE_ABORTED_BY_CALLBACK also
@@ -291,7 +295,8 @@ send_again (struct kwi_exchange *x, CURLcode rc)
 
   if (rc != CURLE_HTTP2 || x->again || status_of (x->handle) != 0
       || curl_easy_getinfo (easy, CURLINFO_NUM_CONNECTS, &connects) != CURLE_OK
-      || connects != 0)
+      || connects != 0
+      || (x->upload != NULL && kwi_upload_rewind (x->upload) != 0))
     return 0;
   x->again = 1;
   (void) curl_multi_remove_handle (x->lane->multi, easy);
@@ -320,12 +325,12 @@ on_turn (void *user)
 static int64_t
 time_out (struct kwi_exchange *x)
 {
-  int64_t attempt = (x->stream ? x->heard_ms : x->began_ms) + x->attempt_timeout_ms;
+  int64_t attempt = (x->by_silence ? x->heard_ms : x->began_ms) + x->attempt_timeout_ms;
   int64_t deadline = x->began_ms + x->left_ms;
   int64_t now = x->lane->loop.now_ms;
 
-  /* Its consumer is silent, not the provider. */
-  if (x->paused && x->stream && attempt <= now)
+  /* Its caller is silent, not the provider. */
+  if ((x->paused || x->upload_paused) && x->by_silence && attempt <= now)
     attempt = now + x->attempt_timeout_ms;
   if (deadline <= now || attempt <= now) {
     x->answer->past_deadline = deadline <= attempt;
@@ -389,7 +394,10 @@ kwi_exchange_begin (struct kwi_lane *l, struct kwi_exchange *x)
   kwi_answer_reset (x->answer);
   x->lane = l;
   x->skip = 0;
-  x->paused = x->again = 0;
+  x->paused = x->upload_paused = x->again = 0;
+  x->answer->first_ms = -1;
+  if (x->upload != NULL)
+    (void) kwi_upload_rewind (x->upload);
   x->began_ms = x->heard_ms = l->loop.now_ms;
   x->timer.fire = on_time_out;
   if (h != NULL) {
@@ -434,16 +442,6 @@ kwi_exchange_abort (struct kwi_exchange *x)
         break;
       }
   x->lane = NULL;
-}
-
-void
-kwi_exchange_resume (struct kwi_exchange *x)
-{
-  if (x->handle == NULL || !x->paused)
-    return;
-  x->paused = 0;
-  x->heard_ms = x->lane->loop.now_ms;
-  (void) curl_easy_pause (x->handle->easy, CURLPAUSE_CONT);
 }
 
 /* ---- Wiring --------------------------------------------------------------- */

@@ -21,6 +21,7 @@ struct kwi_loop;
 struct kwi_net;
 struct kwi_secret;
 struct kwi_transport;
+struct kwi_upload;
 
 struct kwi_transport *kwi_transport_new (struct kw_error *err);
 void kwi_transport_free (struct kwi_transport *);
@@ -55,8 +56,11 @@ struct kwi_exchange {
   int64_t left_ms;              /* of the call's deadline                 */
   int64_t max_response;
   int64_t wall_ms;              /* what received_ms is counted from       */
-  int stream;                   /* the timeout is the longest silence     */
+  int stream;                   /* not to be compressed                   */
+  int by_silence;               /* the timeout is the longest silence     */
   int may_pause;                /* the sink may say KWI_SINK_PAUSE        */
+  struct kwi_upload *upload;    /* sent in place of the request's body, from
+                                   its beginning; NULL: none              */
   /* A stream's body goes here as it comes (status and headers are in the
    * answer); NULL: the body is kept in the answer. */
   int (*sink) (void *user, struct kwi_answer *, const void *data, size_t len,
@@ -67,6 +71,7 @@ struct kwi_exchange {
 
   /* The transport's, zero between exchanges. */
   int paused;
+  int upload_paused;
   struct kwi_lane *lane;
   struct kwi_handle *handle;    /* libcurl's, and what belongs to it      */
   int again;                    /* sent on a second connection            */
@@ -82,5 +87,7 @@ void kwi_exchange_begin (struct kwi_lane *, struct kwi_exchange *);
 void kwi_exchange_abort (struct kwi_exchange *);
 /* On the lane's thread: the sink gets what comes on.  May call it at once. */
 void kwi_exchange_resume (struct kwi_exchange *);
+/* The upload, which had paused, has more. */
+void kwi_exchange_resume_upload (struct kwi_exchange *);
 
 #endif

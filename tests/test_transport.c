@@ -145,7 +145,7 @@ START_TEST (interim_answers_without_end_are_a_silence)
     = canned_start_forever ("", "HTTP/1.1 103 Early Hints\r\nX-A: 1\r\n\r\n");
 
   ck_assert_int_eq (kwi_request_url (&rq, canned_url (server)), 0);
-  x.stream = 1;
+  x.by_silence = 1;
   x.attempt_timeout_ms = 100;
   run (&x);
   ck_assert_msg (answer.timed_out == 1, "%s (%d)", answer.net_text, answer.status);

@@ -1,0 +1,64 @@
+/* transport-flow - an upload that is read as there is room for it, and exchanges
+ * that pause, either way; see transport.h. */
+#include <stdio.h>              /* SEEK_SET */
+
+#include <curl/curl.h>
+
+#include "answer.h"
+#include "loop.h"
+#include "transport-handle.h"
+#include "upload.h"
+
+size_t
+kwi_on_read (char *buf, size_t one, size_t n, void *user)
+{
+  struct kwi_handle *h = user;
+  struct kwi_exchange *x = h->x;
+  int64_t got = kwi_upload_read (x->upload, buf, n * one);
+
+  if (got == KWI_UPLOAD_PAUSED) {
+    x->upload_paused = 1;
+    return CURL_READFUNC_PAUSE;
+  }
+  x->heard_ms = h->lane->loop.now_ms;
+  x->answer->aborted |= got < 0;
+  return got < 0 ? CURL_READFUNC_ABORT : (size_t) got;
+}
+
+/* libcurl begins anew, on another connection. */
+int
+kwi_on_seek (void *user, curl_off_t to, int whence)
+{
+  struct kwi_handle *h = user;
+
+  return to == 0 && whence == SEEK_SET && kwi_upload_rewind (h->x->upload) == 0
+         ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
+}
+
+/* What is not paused goes on. */
+static void
+go_on (struct kwi_exchange *x)
+{
+  x->heard_ms = x->lane->loop.now_ms;
+  (void) curl_easy_pause (x->handle->easy,
+                          (x->paused ? CURLPAUSE_RECV : 0)
+                          | (x->upload_paused ? CURLPAUSE_SEND : 0));
+}
+
+void
+kwi_exchange_resume (struct kwi_exchange *x)
+{
+  if (x->handle == NULL || !x->paused)
+    return;
+  x->paused = 0;
+  go_on (x);
+}
+
+void
+kwi_exchange_resume_upload (struct kwi_exchange *x)
+{
+  if (x->handle == NULL || !x->upload_paused)
+    return;
+  x->upload_paused = 0;
+  go_on (x);
+}
