@@ -183,8 +183,8 @@ kwi_pass_free (struct kwi_pass *p)
 
 /* ---- The upload's beginning ------------------------------------------------ */
 
-static void
-say_cut (struct kwi_call *c)
+void
+kwi_pass_say_cut (struct kwi_call *c)
 {
   const struct kwi_upload *u = &c->pass->upload;
 
@@ -242,10 +242,10 @@ kwi_pass_gather (struct kwi_call *c)
   while (n > 0 && !u->ended && !is_enough (c))
     n = kwi_upload_gather (u);
   code = kwi_pass_upload_failed (c);
-  if (code == KW_ERR_USAGE)
-    say_cut (c);
-  if (code == KW_ERR_USAGE)
+  if (code == KW_ERR_USAGE) {
+    kwi_pass_say_cut (c);
     (void) kwi_call_finish (c, code);
+  }
   else if (code != 0)
     (void) kwi_call_give_up (c, code);
   else if (n != KWI_UPLOAD_PAUSED) {

@@ -313,7 +313,10 @@ ended_outside (struct kwi_call *c)
   kwi_call_make_transient (&c->judgement, c->answer.no_trust != 0
                                           ? "certificate" : kw_error_name (d.code));
   record_and_report (c, &e);
-  kwi_call_say_given_up (c, &d, kwi_call_wall (c));
+  if (d.code == KW_ERR_USAGE)
+    kwi_pass_say_cut (c);
+  else
+    kwi_call_say_given_up (c, &d, kwi_call_wall (c));
   (void) kwi_call_finish (c, d.code);
   return 1;
 }

@@ -35,6 +35,8 @@ void kwi_pass_say_refused (struct kwi_call *);
 
 /* The upload's end ended the exchange: a KW_ERR_* code, or 0. */
 int kwi_pass_upload_failed (const struct kwi_call *);
+/* The words for KW_ERR_USAGE of it. */
+void kwi_pass_say_cut (struct kwi_call *);
 /* What the policy wants cannot be had any more: changes the decision, and says
  * so.  1: it did. */
 int kwi_pass_sent_once (struct kwi_call *, struct kwi_decision *);

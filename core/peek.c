@@ -70,14 +70,14 @@ set_model (struct kwi_peek *p, const char *s, size_t len)
 
 /* ---- JSON ------------------------------------------------------------------ */
 
-/* Behind the string that begins at i; len: it does not end. */
+/* Behind the string that begins at i; len + 1: it does not end. */
 static size_t
 skip_string (const char *s, size_t len, size_t i)
 {
   for (i++; i < len && s[i] != '"'; i++)
     if (s[i] == '\\')
       i++;
-  return i < len ? i + 1 : len;
+  return i < len ? i + 1 : len + 1;
 }
 
 static size_t
@@ -118,7 +118,7 @@ take_member (struct kwi_peek *p, const char *s, size_t len, size_t key, size_t i
   if (at < len && i - key == 7 && memcmp (s + key, "\"model\"", 7) == 0
       && s[at] == '"') {
     end = skip_string (s, len, at);
-    if (end < len)
+    if (end <= len)
       take_model (p, s + at, end - at);
   }
   else if (len - at > 4 && i - key == 8 && memcmp (s + key, "\"stream\"", 8) == 0)

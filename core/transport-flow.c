@@ -14,7 +14,7 @@ kwi_on_read (char *buf, size_t one, size_t n, void *user)
 {
   struct kwi_handle *h = user;
   struct kwi_exchange *x = h->x;
-  int64_t got = kwi_upload_read (x->upload, buf, n * one);
+  int64_t got = x->rejected ? 0 : kwi_upload_read (x->upload, buf, n * one);
 
   if (got == KWI_UPLOAD_PAUSED) {
     x->upload_paused = 1;
@@ -43,6 +43,18 @@ go_on (struct kwi_exchange *x)
   (void) curl_easy_pause (x->handle->easy,
                           (x->paused ? CURLPAUSE_RECV : 0)
                           | (x->upload_paused ? CURLPAUSE_SEND : 0));
+}
+
+/* libcurl (7.88) then sends no more, closes the connection behind the answer,
+ * and waits for ever for a pause to end, whose end would change nothing. */
+void
+kwi_exchange_reject (struct kwi_exchange *x)
+{
+  x->rejected = 1;
+  if (x->upload_paused) {
+    x->upload_paused = 0;
+    go_on (x);
+  }
 }
 
 void

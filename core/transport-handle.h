@@ -73,6 +73,8 @@ size_t kwi_on_header (char *line, size_t one, size_t n, void *handle);
 size_t kwi_on_body (char *data, size_t one, size_t n, void *handle);
 size_t kwi_on_read (char *buf, size_t one, size_t n, void *handle);
 int kwi_on_seek (void *handle, curl_off_t to, int whence);
+/* No more of the upload is wanted. */
+void kwi_exchange_reject (struct kwi_exchange *);
 curl_socket_t kwi_on_open (void *lane, curlsocktype, struct curl_sockaddr *);
 int kwi_on_close (void *lane, curl_socket_t);
 

@@ -105,6 +105,8 @@ kwi_on_header (char *line, size_t one, size_t n, void *user)
     x->heard_ms = h->lane->loop.now_ms; /* interim answers are no sign of life */
   if (x->answer->headers_len == 0) /* those of an interim answer are gone */
     x->answer->first_ms = h->lane->loop.now_ms - x->began_ms;
+  if (x->upload != NULL && len <= 2 && status_of (h) >= 300)
+    kwi_exchange_reject (x);
   if (kwi_lines_take (x->answer, line, len) == 0)
     return len;
   note_text (x->answer, "the answer's headers are larger than 256 KB");
@@ -394,7 +396,7 @@ kwi_exchange_begin (struct kwi_lane *l, struct kwi_exchange *x)
   kwi_answer_reset (x->answer);
   x->lane = l;
   x->skip = 0;
-  x->paused = x->upload_paused = x->again = 0;
+  x->paused = x->upload_paused = x->rejected = x->again = 0;
   x->answer->first_ms = -1;
   if (x->upload != NULL)
     (void) kwi_upload_rewind (x->upload);

@@ -72,6 +72,7 @@ struct kwi_exchange {
   /* The transport's, zero between exchanges. */
   int paused;
   int upload_paused;
+  int rejected;                 /* the answer came first, and is an error */
   struct kwi_lane *lane;
   struct kwi_handle *handle;    /* libcurl's, and what belongs to it      */
   int again;                    /* sent on a second connection            */

@@ -199,6 +199,30 @@ add_headers (const struct anthropic *a, struct kw_request *r)
   return rc;
 }
 
+/* The path without its query is that, or with below lies under it. */
+static int
+is_path (const char *path, const char *known, int below)
+{
+  size_t len = strlen (known);
+
+  return strncmp (path, known, len) == 0
+         && (path[len] == '\0' || path[len] == '?' || (below && path[len] == '/'));
+}
+
+/* What Anthropic's own API has; of what is asked for beside it nothing could be
+ * translated.  https://docs.anthropic.com/en/api/overview */
+static int
+is_native (const char *path)
+{
+  static const char *const known[] = { "/messages", "/models", "/files", "/complete",
+                                       "/skills", "/organizations" };
+
+  for (size_t i = 0; i < KWP_ARRAY_SIZE (known); i++)
+    if (is_path (path, known[i], 1))
+      return 1;
+  return 0;
+}
+
 static int
 anthropic_prepare (void *self, const struct kw_call *call, struct kw_request *r)
 {
@@ -207,7 +231,7 @@ anthropic_prepare (void *self, const struct kw_call *call, struct kw_request *r)
   struct kw_call native = *call;
   int rc;
 
-  if (kwp_is (call->path, "/chat/completions")) {
+  if (is_path (call->path, "/chat/completions", 0)) {
     if (a->translate == NULL)
       return kw_error (i->host, i->in, KW_ERR_UNSUPPORTED, "Anthropic has no %s, and this "
                        "keywheel is too old to have answers translated; use a newer one, or "
@@ -215,6 +239,9 @@ anthropic_prepare (void *self, const struct kw_call *call, struct kw_request *r)
     native.path = "/messages";
     native.body_len = 0;        /* written by the translation */
   }
+  else if (!is_native (call->path))
+    return kw_error (i->host, i->in, KW_ERR_UNSUPPORTED, "Anthropic has no %.100s, and only "
+                     "/chat/completions is translated", call->path);
   rc = i->host->request_method (r, call->method);
   if (rc == KW_OK)
     rc = kwp_request_url (i, &native, r);

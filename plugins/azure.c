@@ -86,6 +86,16 @@ create (const struct kw_host *host, struct kw_instance *in, void **self)
   return rc;
 }
 
+/* Of a deployment; the others (models, files, batches, responses) are the
+ * resource's. */
+static int
+is_of_deployment (const char *path)
+{
+  return kwp_starts_with (path, "/chat/completions") || kwp_starts_with (path, "/completions")
+         || kwp_starts_with (path, "/embeddings") || kwp_starts_with (path, "/audio/")
+         || kwp_starts_with (path, "/images/");
+}
+
 /* BASE/openai/deployments/NAME/chat/completions?api-version=V, and for the API
  * that has no dated versions BASE/openai/v1/chat/completions. */
 static int
@@ -94,15 +104,18 @@ azure_prepare (void *self, const struct kw_call *call, struct kw_request *r)
   const struct kwp_instance *i = self;
   const struct azure *az = i->own;
   const char *name = az->deployment[0] != '\0' ? az->deployment : call->model;
+  char join = strchr (call->path, '?') != NULL ? '&' : '?';
   char url[4096];
   int rc, n;
 
   if (kwp_is (az->api_version, "v1"))
     n = snprintf (url, sizeof url, "%s/openai/v1%s", call->base_url, call->path);
+  else if (!is_of_deployment (call->path))
+    n = snprintf (url, sizeof url, "%s/openai%s%capi-version=%s", call->base_url, call->path,
+                  join, az->api_version);
   else if (name != NULL)
     n = snprintf (url, sizeof url, "%s/openai/deployments/%s%s%capi-version=%s",
-                  call->base_url, name, call->path,
-                  strchr (call->path, '?') != NULL ? '&' : '?', az->api_version);
+                  call->base_url, name, call->path, join, az->api_version);
   else
     return kw_error (i->host, i->in, KW_ERR_CONFIG, "no deployment is named: set "
                      "\"deployment\", or a model, which is taken for its name");

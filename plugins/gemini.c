@@ -134,12 +134,14 @@ put_chat (const struct gemini *g, const struct kw_call *call, struct kw_request 
 static int
 gemini_prepare (void *self, const struct kw_call *call, struct kw_request *r)
 {
+  static const char chats[] = "/chat/completions";
   const struct gemini *g = gemini_of (self);
   const char *model = call->model != NULL ? call->model : "", *family = "/models/";
   char url[4096] = "";
   int rc;
 
-  if (!kwp_is (call->path, "/chat/completions"))
+  if (strcspn (call->path, "?") != sizeof chats - 1
+      || !kwp_starts_with (call->path, chats))
     return pass_on (g, call, r);
   if (g->translate == NULL)
     return kw_error (g->host, g->in, KW_ERR_UNSUPPORTED, "this keywheel (%s) hands no "

@@ -1,0 +1,560 @@
+/* test_pass - requests of other programs that are passed on: what goes out of
+ * them, and how their answers, and errors, are handed over. */
+#include "passkit.h"
+
+static struct passed p;
+
+static kw_request
+request (const char *method, const char *path)
+{
+  kw_request rq = KW_REQUEST_INIT;
+
+  rq.method = method;
+  rq.path = path;
+  return rq;
+}
+
+static kw_request
+chat (const char *body)
+{
+  kw_request rq = request ("POST", "/chat/completions");
+
+  rq.body = body;
+  rq.body_len = strlen (body);
+  return rq;
+}
+
+START_TEST (a_get_has_no_body_and_what_headers_may_go)
+{
+  static const struct pass_step steps[] = {
+    { .status = "200 OK", .body = "{\"data\":[]}",
+      .headers = "Content-Type: application/json\r\nX-Request-ID: r1\r\n"
+                 "X-RateLimit-Limit-Tokens: 9\r\nSome-Processing-Ms: 3\r\n"
+                 "Set-Cookie: a=b\r\nAlt-Svc: h3\r\nSome-Organization: org\r\n" } };
+  static const kw_field fields[] = {
+    { "Accept", "application/json" }, { "Some-Beta", "v2" }, { "Idempotency-Key", "k" },
+    { "Authorization", "Bearer theirs" }, { "Host", "evil" }, { "Cookie", "c" },
+    { "Connection", "close" }, { "Accept-Encoding", "theirs" }, { "Some-Organization", "o" },
+    { "Content-Length", "7" }, { "Transfer-Encoding", "chunked" } };
+  kw_request rq = request ("GET", "/models?limit=2&after=x");
+  const char *head = provider.seen[0].head;
+
+  pass_start (steps, "");
+  rq.fields = fields;
+  rq.n_fields = 11;
+  pass_run (&p, &rq);
+  ck_assert_msg (p.code == 0, "%s", p.why);
+  ck_assert_int_eq (pass_stop (), 1);
+  ck_assert_msg (strncmp (head, "GET /v1/models?limit=2&after=x HTTP/1.1\r\n", 41) == 0,
+                 "%s", head);
+  ck_assert_msg (strstr (head, "\r\nAccept: application/json\r\n") != NULL, "%s", head);
+  ck_assert_ptr_nonnull (strstr (head, "\r\nSome-Beta: v2\r\n"));
+  ck_assert_ptr_nonnull (strstr (head, "\r\nIdempotency-Key: k\r\n"));
+  ck_assert_ptr_nonnull (strstr (head, "\r\nAuthorization: Bearer sk-aaaaaaaaaa\r\n"));
+  ck_assert_msg (strstr (head, "theirs") == NULL && strstr (head, "evil") == NULL
+                   && strstr (head, "Cookie") == NULL && strstr (head, "chunked") == NULL
+                   && strstr (head, "Organization") == NULL
+                   && strstr (head, "Content-") == NULL
+                   && strstr (head, "Transfer-") == NULL
+                   && strstr (head, "Connection") == NULL, "%s", head);
+  ck_assert_int_eq (p.n_start, 1);
+  ck_assert_int_eq (p.status, 200);
+  ck_assert_str_eq (p.type, "application/json");
+  ck_assert_str_eq (p.fields, "x-request-id=r1\nx-ratelimit-limit-tokens=9\n"
+                              "some-processing-ms=3\n");
+  ck_assert_str_eq (p.model, "");
+  ck_assert_str_eq (p.key, "primary");
+  ck_assert_int_eq (p.length, 11);
+  ck_assert_int_eq (p.attempts, 1);
+  ck_assert_str_eq (p.data, "{\"data\":[]}");
+}
+END_TEST
+
+/* A key that is out for a model serves what is for none. */
+START_TEST (a_request_for_no_model_keeps_a_key_that_is_out_for_one)
+{
+  static const struct pass_step steps[] = {
+    { .status = "429 Too Many", .headers = "Content-Type: application/json\r\n",
+      .body = PASS_DAY },
+    { .status = "200 OK", .headers = "Content-Type: application/json\r\n",
+      .body = PASS_CHAT },
+    { .status = "200 OK", .headers = "Content-Type: application/json\r\n", .body = "{}" } };
+  static struct passed second;
+  kw_request rq = chat ("{\"model\":\"m\",\"messages\":[]}");
+
+  pass_start (steps, "");
+  pass_run (&p, &rq);
+  ck_assert_msg (p.code == 0, "%s", p.why);
+  ck_assert_str_eq (p.key, "backup-1");
+  ck_assert_int_eq (p.attempts, 2);
+  ck_assert_int_eq (p.switches, 1);
+  rq = request ("GET", "/models");
+  pass_run (&second, &rq);
+  ck_assert_str_eq (second.key, "primary");
+  ck_assert_int_eq (pass_stop (), 3);
+}
+END_TEST
+
+START_TEST (methods_without_a_body_to_answer)
+{
+  static const struct pass_step steps[] = {
+    { .status = "200 OK", .headers = "Content-Type: application/json\r\n" },
+    { .status = "204 No Content", .headers = "Content-Type: application/json\r\n" },
+    { .status = "200 OK", .headers = "Content-Type: application/json\r\n", .body = "{}" } };
+  static const char *const methods[] = { "HEAD", "DELETE", "POST" };
+
+  pass_start (steps, "");
+  for (int i = 0; i < 3; i++) {
+    kw_request rq = request (methods[i], "/files/f-1");
+    memset (&p, 0, sizeof p);
+    pass_run (&p, &rq);
+    ck_assert_msg (p.code == 0, "%s: %s", methods[i], p.why);
+    ck_assert_int_eq (p.n_start, 1);
+    ck_assert_int_eq (p.status, i == 1 ? 204 : 200);
+    ck_assert_uint_eq (p.data_len, i == 2 ? 2 : 0);
+  }
+  ck_assert_int_eq (pass_stop (), 3);
+  ck_assert_ptr_nonnull (strstr (provider.seen[1].head, "DELETE /v1/files/f-1 "));
+  ck_assert_ptr_nonnull (strstr (provider.seen[2].head, "Content-Length: 0\r\n"));
+}
+END_TEST
+
+START_TEST (an_answer_of_50_MB_is_held_nowhere)
+{
+  enum { BIG = 50 << 20 };
+  static const struct pass_step steps[] = {
+    { .status = "200 OK", .headers = "Content-Type: audio/mpeg\r\n"
+                                     "Content-Disposition: attachment\r\n", .big = BIG },
+    { .status = "200 OK", .headers = "Content-Type: application/json\r\n", .big = BIG } };
+  long before, after;
+
+  pass_start (steps, "max_response = 1MB");
+  for (int i = 0; i < 2; i++) {
+    kw_request rq = request ("GET", "/files/f-1/content");
+    before = pass_peak_kb ();
+    memset (&p, 0, sizeof p);
+    pass_run (&p, &rq);
+    after = pass_peak_kb ();
+    ck_assert_msg (p.code == 0, "%d: %s", i, p.why);
+    ck_assert_int_eq (p.length, BIG);
+    ck_assert_uint_eq (p.data_len, BIG);
+    ck_assert_int_eq (p.is_pattern, 1);
+    ck_assert_msg (after - before < 8192, "%d: grew by %ld KB", i, after - before);
+  }
+  ck_assert_int_eq (pass_stop (), 2);
+}
+END_TEST
+
+START_TEST (a_consumer_that_pauses_is_given_nothing)
+{
+  enum { BIG = 4 << 20 };
+  static const struct pass_step steps[] = {
+    { .status = "200 OK", .headers = "Content-Type: audio/mpeg\r\n", .big = BIG } };
+  kw_request rq = request ("GET", "/files/f-1/content");
+  int n;
+
+  pass_start (steps, "");
+  p.pause = 1;
+  pass_begin (&p, &rq);
+  PASS_UNTIL (p.n_data > 0);
+  for (int i = 0; i < 5 && !p.ended; i++) {
+    pass_turn_until_quiet ();
+    n = p.n_data;
+    pass_turn_until_quiet ();
+    ck_assert_int_eq (p.n_data, n);
+    kw_handle_resume (p.handle);
+    PASS_UNTIL (p.n_data > n || p.ended);
+  }
+  ck_assert_int_eq (p.ended, 0);
+  while (!p.ended) {
+    kw_handle_resume (p.handle);
+    pass_turn ();
+  }
+  ck_assert_msg (p.code == 0, "%s", p.why);
+  ck_assert_uint_eq (p.data_len, BIG);
+  ck_assert_int_eq (p.is_pattern, 1);
+  ck_assert_int_eq (pass_stop (), 1);
+}
+END_TEST
+
+/* The held part is taken as a piece of its own. */
+START_TEST (long_json_may_be_paused_at_every_piece)
+{
+  enum { BIG = 1 << 20 };
+  static const struct pass_step steps[] = {
+    { .status = "200 OK", .headers = "Content-Type: application/json\r\n", .big = BIG } };
+  kw_request rq = request ("GET", "/files/f-1/content");
+
+  pass_start (steps, "");
+  p.pause = 1;
+  pass_begin (&p, &rq);
+  while (!p.ended) {
+    pass_turn ();
+    if (p.handle != NULL)
+      kw_handle_resume (p.handle);
+  }
+  ck_assert_msg (p.code == 0, "%s", p.why);
+  ck_assert_uint_eq (p.data_len, BIG);
+  ck_assert_int_eq (p.is_pattern, 1);
+  ck_assert_int_eq (pass_stop (), 1);
+}
+END_TEST
+
+START_TEST (a_cancel_in_the_middle_of_an_answer)
+{
+  static const struct pass_step steps[] = {
+    { .status = "200 OK", .headers = "Content-Type: audio/mpeg\r\n", .big = 1 << 20,
+      .halfway = 1 },
+    { .status = "200 OK", .headers = "Content-Type: audio/mpeg\r\n", .big = 1 << 20 } };
+  static struct passed second;
+  kw_request rq = request ("GET", "/files/f-1/content");
+
+  pass_start (steps, "");
+  pass_begin (&p, &rq);
+  PASS_UNTIL (p.n_data > 0);
+  kw_handle_cancel (p.handle);
+  PASS_UNTIL (p.ended);
+  ck_assert_int_eq (p.code, KW_ERR_CANCELLED);
+  pass_open ();
+  second.stop = 1;              /* and by what on_data says */
+  pass_run (&second, &rq);
+  ck_assert_int_eq (second.code, KW_ERR_CANCELLED);
+  ck_assert_int_eq (second.n_data, 1);
+  ck_assert_int_eq (pass_stop (), 2);
+}
+END_TEST
+
+START_TEST (an_answer_that_breaks_off_is_an_error_behind_its_beginning)
+{
+  static const struct pass_step steps[] = {
+    { .status = "200 OK", .headers = "Content-Type: audio/mpeg\r\n", .big = 1 << 20,
+      .cut = 100000 } };
+  kw_request rq = request ("POST", "/audio/speech");
+
+  pass_start (steps, "");
+  pass_run (&p, &rq);
+  ck_assert_int_eq (p.code, KW_ERR_UNAVAILABLE);
+  ck_assert_msg (strstr (p.why, "broke after it had begun") != NULL, "%s", p.why);
+  ck_assert_int_eq (p.n_start, 1);
+  ck_assert_uint_ge (p.data_len, 100000);
+  ck_assert_int_eq (p.is_pattern, 1);
+  ck_assert_int_eq (pass_stop (), 1);
+}
+END_TEST
+
+START_TEST (nonsense_where_json_should_be_is_retried_unseen)
+{
+  static const struct pass_step steps[] = {
+    { .status = "200 OK", .headers = "Content-Type: application/json\r\n", .body = "{\"a\":" },
+    { .status = "200 OK", .headers = "Content-Type: text/html\r\n", .body = "<html>" },
+    { .status = "200 OK", .body = "oops" },
+    { .status = "503 Busy", .headers = "Content-Type: application/json\r\n", .body = "{}" },
+    { .status = "200 OK", .headers = "Content-Type: application/json\r\n",
+      .body = PASS_CHAT } };
+  kw_request rq = chat ("{\"model\":\"m\",\"messages\":[]}");
+
+  pass_start (steps, "backoff_initial = 1ms");
+  pass_run (&p, &rq);
+  ck_assert_msg (p.code == 0, "%s", p.why);
+  ck_assert_int_eq (p.n_start, 1);
+  ck_assert_int_eq (p.status, 200);
+  ck_assert_int_eq (p.attempts, 5);
+  ck_assert_str_eq (p.data, PASS_CHAT);
+  ck_assert_int_ge (p.first_byte, p.waited);
+  ck_assert_int_eq (pass_stop (), 5);
+}
+END_TEST
+
+/* A file with a line of JSON each is not JSON; a page that is a file is none. */
+START_TEST (lines_of_json_are_a_file_like_any_other)
+{
+  static const struct pass_step steps[] = {
+    { .status = "200 OK", .headers = "Content-Type: application/jsonl\r\n",
+      .body = "{\"a\":1}\n{\"a\":2}\n" } };
+  kw_request rq = request ("GET", "/files/f-1/content");
+
+  pass_start (steps, "");
+  pass_run (&p, &rq);
+  ck_assert_msg (p.code == 0, "%s", p.why);
+  ck_assert_str_eq (p.data, "{\"a\":1}\n{\"a\":2}\n");
+  ck_assert_int_eq (pass_stop (), 1);
+}
+END_TEST
+
+START_TEST (an_error_of_the_request_is_handed_over_whole)
+{
+  static const char body[] = "{ \"error\": {\"message\":\"no sk-aaaaaaaaaa here\","
+                             "\"type\":\"invalid_request_error\"} }\n";
+  static const char without[] = "{ \"error\": {\"message\":\"no [key primary] here\","
+                                "\"type\":\"invalid_request_error\"} }\n";
+  static const struct pass_step steps[] = {
+    { .status = "404 Not Found", .body = body,
+      .headers = "Content-Type: application/json\r\nX-Request-Id: sk-aaaaaaaaaa\r\n"
+                 "Retry-After: 3\r\n" },
+    { .status = "503 Busy", .body = "<html>", .headers = "Content-Type: text/html\r\n" },
+    { .status = "503 Busy", .body = "<html>", .headers = "Content-Type: text/html\r\n" } };
+  static struct passed second;
+  kw_request rq = request ("POST", "/nothing");
+
+  pass_start (steps, "max_retries = 1\nbackoff_initial = 1ms");
+  pass_run (&p, &rq);
+  ck_assert_int_eq (p.code, KW_ERR_REFUSED);
+  ck_assert_int_eq (p.n_start, 1);
+  ck_assert_int_eq (p.status, 404);
+  ck_assert_int_eq (p.error_status, 404);
+  ck_assert_str_eq (p.type, "application/json");
+  ck_assert_str_eq (p.fields, "x-request-id=*************\nretry-after=3\n");
+  ck_assert_str_eq (p.data, without);
+  ck_assert_int_eq (p.length, (int) strlen (without));
+  pass_run (&second, &rq);      /* the provider's own, after the retries */
+  ck_assert_int_eq (second.code, KW_ERR_UNAVAILABLE);
+  ck_assert_int_eq (second.n_start, 1);
+  ck_assert_int_eq (second.status, 503);
+  ck_assert_int_eq (second.attempts, 2);
+  ck_assert_str_eq (second.data, "<html>");
+  ck_assert_int_eq (pass_stop (), 3);
+}
+END_TEST
+
+/* Limits, keys, money and redirects are told in the error alone. */
+START_TEST (an_error_that_is_not_the_callers_is_not_handed_over)
+{
+  static const struct pass_step steps[] = {
+    { .status = "401 Unauthorized", .headers = "Content-Type: application/json\r\n",
+      .body = "{\"error\":{\"message\":\"Invalid API Key\",\"code\":\"invalid_api_key\"}}" },
+    { .status = "302 Found", .headers = "Location: /elsewhere\r\n", .body = "x" },
+    { .status = "429 Too Many", .headers = "Content-Type: application/json\r\n",
+      .body = PASS_DAY },
+    { .status = "429 Too Many", .headers = "Content-Type: application/json\r\n",
+      .body = PASS_DAY } };
+  static const int codes[] = { KW_ERR_AUTH, KW_ERR_REFUSED, KW_ERR_EXHAUSTED };
+  kw_request rq = chat ("{\"model\":\"m\",\"messages\":[]}");
+
+  pass_start (steps, "");
+  for (int i = 0; i < 3; i++) {
+    memset (&p, 0, sizeof p);
+    pass_run (&p, &rq);
+    ck_assert_msg (p.code == codes[i], "%d: %d %s", i, p.code, p.why);
+    ck_assert_int_eq (p.n_start, 0);
+    ck_assert_int_eq (p.n_data, 0);
+  }
+  ck_assert_int_gt (p.error_retry_at, 0);
+  ck_assert_int_eq (pass_stop (), 4);
+}
+END_TEST
+
+/* {"a":1} as gzip(1) makes it. */
+#define PACKED "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xab\x56\x4a\x54\xb2\x32" \
+               "\xac\x05\x00\xaf\xac\x1b\x56\x07\x00\x00\x00"
+
+START_TEST (a_packed_answer_is_unpacked_unless_nobody_asked)
+{
+  static const struct pass_step steps[] = {
+    { .status = "200 OK", .body = PACKED, .body_len = sizeof PACKED - 1,
+      .headers = "Content-Type: application/json\r\nContent-Encoding: gzip\r\n" },
+    { .status = "200 OK", .body = PACKED, .body_len = sizeof PACKED - 1,
+      .headers = "Content-Type: application/json\r\nContent-Encoding: gzip\r\n" } };
+  static struct passed second;
+  kw_request rq = chat ("{\"model\":\"m\"}");
+
+  pass_start (steps, "");
+  pass_run (&p, &rq);
+  ck_assert_msg (p.code == 0, "%s", p.why);
+  ck_assert_str_eq (p.data, "{\"a\":1}");
+  ck_assert_str_eq (p.fields, "");
+  ck_assert_int_eq (p.length, 7);
+  rq = chat ("{\"model\":\"m\",\"stream\":true}");
+  pass_run (&second, &rq);
+  ck_assert_msg (second.code == 0, "%s", second.why);
+  ck_assert_uint_eq (second.data_len, sizeof PACKED - 1);
+  ck_assert_int_eq (memcmp (second.data, PACKED, sizeof PACKED - 1), 0);
+  ck_assert_str_eq (second.fields, "content-encoding=gzip\n");
+  ck_assert_int_eq (second.length, sizeof PACKED - 1);
+  ck_assert_int_eq (pass_stop (), 2);
+  ck_assert_ptr_nonnull (strcasestr (provider.seen[0].head, "gzip"));
+  ck_assert_ptr_null (strcasestr (provider.seen[1].head, "gzip"));
+}
+END_TEST
+
+#define EVENTS(first, second)                                           \
+  "event: a\ndata: {\"type\":\"response.created\"}\n\n" first "data: " second "\n\n"
+
+START_TEST (an_event_stream_comes_byte_for_byte)
+{
+  static const char events[]
+    = EVENTS (": a comment\n\n", "{\"type\":\"response.output_text.delta\",\"delta\":\"x\"}")
+      "data: {\"type\":\"response.completed\",\"response\":{\"usage\":{\"input_tokens\":1}}}\n\n";
+  static const struct pass_step steps[] = {
+    { .status = "200 OK", .headers = "Content-Type: text/event-stream\r\n",
+      .body = EVENTS ("", "{\"error\":{\"code\":\"x\",\"message\":\"it broke\"}}") },
+    { .status = "200 OK", .body = events,
+      .headers = "Content-Type: text/event-stream\r\nX-Request-Id: r2\r\n" } };
+  kw_request rq = request ("POST", "/responses");
+
+  pass_start (steps, "backoff_initial = 1ms");
+  rq.body = "{\"model\":\"m\",\"stream\":true,\"input\":\"hi\"}";
+  rq.body_len = strlen (rq.body);
+  pass_run (&p, &rq);
+  ck_assert_msg (p.code == 0, "%s", p.why);
+  ck_assert_int_eq (p.n_start, 1);
+  ck_assert_int_eq (p.attempts, 2);
+  ck_assert_str_eq (p.fields, "x-request-id=r2\n");
+  ck_assert_str_eq (p.type, "text/event-stream");
+  ck_assert_str_eq (p.data, events);
+  ck_assert_int_eq (pass_stop (), 2);
+}
+END_TEST
+
+/* It does not wait for the end of what is no chat. */
+START_TEST (a_stream_of_another_shape_begins_with_its_content)
+{
+  static const struct pass_step steps[] = {
+    { .status = "200 OK",
+      .headers = "Content-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n",
+      .body = "52\r\n" EVENTS ("", "{\"type\":\"x.delta\",\"delta\":\"y\"}") } };
+  kw_request rq = request ("POST", "/responses");
+
+  pass_start (steps, "");
+  rq.body = "{\"model\":\"m\",\"stream\":true}";
+  rq.body_len = strlen (rq.body);
+  pass_run (&p, &rq);           /* the end never comes */
+  ck_assert_int_eq (p.code, KW_ERR_UNAVAILABLE);
+  ck_assert_int_eq (p.n_start, 1);
+  ck_assert_msg (strstr (p.data, "delta") != NULL, "%s", p.data);
+  ck_assert_int_eq (pass_stop (), 1);
+}
+END_TEST
+
+static int
+count_text (void *user, const char *text, size_t len)
+{
+  (void) user, (void) text, (void) len;
+  return 0;
+}
+
+START_TEST (what_does_not_go_together_is_told)
+{
+  static const kw_field nameless[] = { { NULL, "x" } };
+  struct { const char *text; kw_request rq; } rows[] = {
+    { "pass = 1", { .method = "GET" } },
+    { "pass = 1", { .content_type = "a/b", .prompt = "x" } },
+    { "no prompt", { .pass = 1, .prompt = "x" } },
+    { "\"BREW\"", { .pass = 1, .method = "BREW" } },
+    { "either a body or on_upload", { .pass = 1, .body = "x", .body_len = 1,
+                                      .on_upload = pass_on_upload } },
+    { "go with on_upload", { .pass = 1, .upload_len = 7 } },
+    { "replay_limit is -1", { .pass = 1, .on_upload = pass_on_upload,
+                              .replay_limit = -1 } },
+    { "header 1", { .pass = 1, .fields = nameless, .n_fields = 1 } },
+    { "does not begin with", { .pass = 1, .path = "models" } },
+  };
+  kw_reply *reply = NULL;
+
+  kit_keys ("sk-aaaaaaaaaa", NULL);
+  kit_open ("");
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    rows[i].rq.struct_size = sizeof rows[i].rq;
+    ck_assert_int_eq (kw_chat (kit.client, &rows[i].rq, &reply, &kit.err), KW_ERR_USAGE);
+    ck_assert_msg (strstr (kit.err.message, rows[i].text) != NULL, "row %zu: %s", i,
+                   kit.err.message);
+  }
+  for (int i = 0; i < 3; i++) { /* those of a kw_submit belong elsewhere */
+    kw_callbacks on = KW_CALLBACKS_INIT;
+    kw_request rq = KW_REQUEST_INIT;
+    on.on_end = pass_on_end;
+    rq.prompt = "x";
+    rq.on_upload = i == 0 ? pass_on_upload : NULL;
+    rq.on_start = i == 1 ? pass_on_start : NULL;
+    rq.on_text = i == 2 ? count_text : NULL;
+    memset (&p, 0, sizeof p);
+    ck_assert_ptr_nonnull (kw_submit (kit.client, &rq, &on, &p));
+    PASS_UNTIL (p.ended);
+    ck_assert_int_eq (p.code, KW_ERR_USAGE);
+  }
+}
+END_TEST
+
+/* Also where the caller waits, and of a request of its own. */
+START_TEST (kw_chat_tells_of_the_beginning_too)
+{
+  static const struct pass_step steps[] = {
+    { .status = "200 OK", .headers = "Content-Type: audio/mpeg\r\n", .big = 100000 },
+    { .status = "404 Not Found", .headers = "Content-Type: text/plain\r\n", .body = "no" },
+    { .status = "200 OK", .headers = "Content-Type: application/json\r\n",
+      .body = PASS_CHAT } };
+  kw_request rq = request ("POST", "/audio/speech");
+  kw_reply *reply = NULL;
+  size_t len;
+
+  pass_start (steps, "");
+  rq.pass = 1;
+  rq.on_upload = pass_on_upload;
+  rq.on_start = pass_on_start;
+  rq.on_data = pass_on_data;
+  rq.user = &p;
+  rq.content_type = "audio/wav";
+  p.upload_len = 5000;
+  ck_assert_int_eq (kw_chat (kit.client, &rq, &reply, &kit.err), 0);
+  ck_assert_int_eq (p.is_pattern, 1);
+  ck_assert_uint_eq (p.data_len, 100000);
+  ck_assert_str_eq (kw_reply_text (reply), "");
+  (void) kw_reply_body (reply, &len);
+  ck_assert_uint_eq (len, 0);
+  kw_reply_free (reply);
+  rq.on_upload = NULL;
+  memset (&p, 0, sizeof p);
+  ck_assert_int_eq (kw_chat (kit.client, &rq, &reply, &kit.err), KW_ERR_REFUSED);
+  ck_assert_int_eq (p.status, 404);
+  ck_assert_str_eq (p.data, "no");
+  memset (&p, 0, sizeof p);
+  rq = (kw_request) KW_REQUEST_INIT;
+  rq.prompt = "hi";
+  rq.on_start = pass_on_start;
+  rq.user = &p;
+  ck_assert_int_eq (kw_chat (kit.client, &rq, &reply, &kit.err), 0);
+  ck_assert_int_eq (p.n_start, 1);
+  ck_assert_str_eq (p.model, "m");
+  kw_reply_free (reply);
+  ck_assert_int_eq (pass_stop (), 3);
+  ck_assert_int_eq (provider.seen[0].is_pattern, 1);
+  ck_assert_uint_eq (provider.seen[0].body_len, 5000);
+}
+END_TEST
+
+static void
+setup (void)
+{
+  memset (&p, 0, sizeof p);
+  pass_setup ();
+}
+
+static Suite *
+suite (void)
+{
+  Suite *s = suite_create ("pass");
+  TCase *tc = tcase_create ("pass");
+
+  tcase_add_checked_fixture (tc, setup, kit_teardown);
+  tcase_set_timeout (tc, 120);
+  tcase_add_test (tc, a_get_has_no_body_and_what_headers_may_go);
+  tcase_add_test (tc, a_request_for_no_model_keeps_a_key_that_is_out_for_one);
+  tcase_add_test (tc, methods_without_a_body_to_answer);
+  tcase_add_test (tc, an_answer_of_50_MB_is_held_nowhere);
+  tcase_add_test (tc, a_consumer_that_pauses_is_given_nothing);
+  tcase_add_test (tc, long_json_may_be_paused_at_every_piece);
+  tcase_add_test (tc, a_cancel_in_the_middle_of_an_answer);
+  tcase_add_test (tc, an_answer_that_breaks_off_is_an_error_behind_its_beginning);
+  tcase_add_test (tc, nonsense_where_json_should_be_is_retried_unseen);
+  tcase_add_test (tc, lines_of_json_are_a_file_like_any_other);
+  tcase_add_test (tc, an_error_of_the_request_is_handed_over_whole);
+  tcase_add_test (tc, an_error_that_is_not_the_callers_is_not_handed_over);
+  tcase_add_test (tc, a_packed_answer_is_unpacked_unless_nobody_asked);
+  tcase_add_test (tc, an_event_stream_comes_byte_for_byte);
+  tcase_add_test (tc, a_stream_of_another_shape_begins_with_its_content);
+  tcase_add_test (tc, what_does_not_go_together_is_told);
+  tcase_add_test (tc, kw_chat_tells_of_the_beginning_too);
+  suite_add_tcase (s, tc);
+  return s;
+}
+
+KW_MAIN (suite)

@@ -1,0 +1,526 @@
+/* test_pass_upload - bodies that their caller gives piece by piece: what goes
+ * out when, what is sent again, and how they end. */
+#include "passkit.h"
+
+static struct passed p;
+
+#define JSON "Content-Type: application/json\r\n"
+#define FORM "multipart/form-data; boundary=x7"
+
+static kw_request
+upload (const char *path, const char *type)
+{
+  kw_request rq = KW_REQUEST_INIT;
+
+  rq.path = path;
+  rq.content_type = type;
+  return rq;
+}
+
+START_TEST (a_body_of_50_MB_is_held_nowhere)
+{
+  enum { BIG = 50 << 20 };
+  static const struct pass_step steps[] = {
+    { .status = "200 OK", .headers = JSON, .body = "{}" },
+    { .status = "200 OK", .headers = JSON, .body = "{}" } };
+  long before, after;
+
+  pass_start (steps, "");
+  for (int i = 0; i < 2; i++) {
+    kw_request rq = upload ("/files", "application/octet-stream");
+    before = pass_peak_kb ();
+    memset (&p, 0, sizeof p);
+    pass_upload (&p, NULL, BIG);
+    rq.upload_len = i == 0 ? BIG : -1;
+    rq.replay_limit = 1 << 20;
+    pass_run (&p, &rq);
+    after = pass_peak_kb ();
+    ck_assert_msg (p.code == 0, "%d: %s", i, p.why);
+    ck_assert_str_eq (p.model, "m");
+    ck_assert_msg (after - before < 8192, "%d: grew by %ld KB", i, after - before);
+  }
+  ck_assert_int_eq (pass_stop (), 2);
+  for (int i = 0; i < 2; i++) {
+    ck_assert_uint_eq (provider.seen[i].body_len, BIG);
+    ck_assert_int_eq (provider.seen[i].is_pattern, 1);
+    ck_assert_ptr_nonnull (strstr (provider.seen[i].head,
+                                   "Content-Type: application/octet-stream\r\n"));
+    ck_assert_ptr_null (strstr (provider.seen[i].head, "Expect"));
+  }
+  ck_assert_ptr_nonnull (strstr (provider.seen[0].head, "Content-Length: 52428800\r\n"));
+  ck_assert_ptr_nonnull (strstr (provider.seen[1].head, "Transfer-Encoding: chunked\r\n"));
+}
+END_TEST
+
+START_TEST (what_is_kept_is_sent_again_after_a_switch)
+{
+  enum { SIZE = 3 << 20 };
+  static const struct pass_step steps[] = {
+    { .status = "429 Too Many", .headers = JSON, .body = PASS_DAY },
+    { .status = "200 OK", .headers = JSON, .body = "{}" } };
+  kw_request rq = upload ("/files", "application/octet-stream");
+
+  pass_start (steps, "");
+  pass_upload (&p, NULL, SIZE);
+  pass_run (&p, &rq);
+  ck_assert_msg (p.code == 0, "%s", p.why);
+  ck_assert_str_eq (p.key, "backup-1");
+  ck_assert_int_eq (p.switches, 1);
+  ck_assert_int_eq (p.n_start, 1);
+  ck_assert_uint_eq (p.uploaded, SIZE); /* taken from its caller once */
+  ck_assert_int_eq (pass_stop (), 2);
+  for (int i = 0; i < 2; i++) {
+    ck_assert_uint_eq (provider.seen[i].body_len, SIZE);
+    ck_assert_int_eq (provider.seen[i].is_pattern, 1);
+  }
+}
+END_TEST
+
+START_TEST (what_is_larger_is_sent_once_and_its_error_handed_over)
+{
+  enum { LIMIT = 100000 };
+  static const struct pass_step steps[] = {
+    { .status = "429 Too Many", .headers = JSON, .body = PASS_DAY },
+    { .status = "503 Busy", .headers = "Content-Type: text/plain\r\n", .body = "busy" },
+    { .status = NULL },
+    { .status = "200 OK", .headers = JSON, .body = "{}" } };
+  static const struct { uint64_t len; int code, status; const char *key; } rows[] = {
+    { LIMIT + 1, KW_ERR_EXHAUSTED, 429, "primary" },
+    { LIMIT + 1, KW_ERR_UNAVAILABLE, 503, "backup-1" }, /* the first is parked */
+    { 10 * LIMIT, KW_ERR_UNAVAILABLE, 0, "" },
+    { LIMIT + 1, 0, 200, "backup-1" },
+  };
+
+  pass_start (steps, "backoff_initial = 1ms");
+  for (int i = 0; i < 4; i++) {
+    kw_request rq = upload ("/files", "application/octet-stream");
+    memset (&p, 0, sizeof p);
+    pass_upload (&p, NULL, rows[i].len);
+    rq.replay_limit = LIMIT;
+    pass_run (&p, &rq);
+    ck_assert_msg (p.code == rows[i].code, "%d: %d %s", i, p.code, p.why);
+    ck_assert_int_eq (p.status, rows[i].status);
+    ck_assert_str_eq (p.key, rows[i].key);
+    ck_assert_int_eq (p.n_start, rows[i].status != 0);
+    if (p.code != 0) {
+      ck_assert_msg (strstr (p.why, "over replay_limit (100000 bytes)") != NULL, "%s", p.why);
+      ck_assert_int_eq (p.error_attempts, 1);
+    }
+    if (i == 0)
+      ck_assert_str_eq (p.data, PASS_DAY);
+  }
+  ck_assert_int_eq (pass_stop (), 4);
+}
+END_TEST
+
+/* All of it, to the last byte of the limit, can be sent again. */
+START_TEST (what_is_as_large_as_the_limit_is_sent_again)
+{
+  enum { LIMIT = 100000 };
+  static const struct pass_step steps[] = {
+    { .status = "503 Busy", .headers = JSON, .body = "{}" },
+    { .status = "200 OK", .headers = JSON, .body = "{}" } };
+  kw_request rq = upload ("/files", "application/octet-stream");
+
+  pass_start (steps, "backoff_initial = 1ms");
+  pass_upload (&p, NULL, LIMIT);
+  rq.upload_len = LIMIT;
+  rq.replay_limit = LIMIT;
+  pass_run (&p, &rq);
+  ck_assert_msg (p.code == 0, "%s", p.why);
+  ck_assert_int_eq (pass_stop (), 2);
+  ck_assert_uint_eq (provider.seen[1].body_len, LIMIT);
+  ck_assert_int_eq (provider.seen[1].is_pattern, 1);
+}
+END_TEST
+
+/* An answer may come while the body does not. */
+START_TEST (an_upload_that_has_paused_is_retried_and_goes_on)
+{
+  static const struct pass_step steps[] = {
+    { .status = "503 Busy", .headers = JSON, .body = "{}", .early = 1 },
+    { .status = "200 OK", .headers = JSON, .body = "{}" } };
+  kw_request rq = upload ("/files", "application/octet-stream");
+
+  pass_start (steps, "backoff_initial = 1ms");
+  pass_upload (&p, NULL, 50000);
+  p.pause_at = 20000;
+  pass_begin (&p, &rq);
+  PASS_UNTIL (atomic_load (&provider.n_seen) == 2);
+  ck_assert_int_eq (p.paused, 1);
+  ck_assert_int_eq (p.ended, 0);
+  p.paused = 0;
+  kw_handle_resume_upload (p.handle);
+  PASS_UNTIL (p.ended);
+  ck_assert_msg (p.code == 0, "%s", p.why);
+  ck_assert_int_eq (p.attempts, 2);
+  ck_assert_int_eq (pass_stop (), 2);
+  ck_assert_uint_eq (provider.seen[1].body_len, 50000);
+  ck_assert_int_eq (provider.seen[1].is_pattern, 1);
+}
+END_TEST
+
+/* Neither side's pause is taken for the provider's silence. */
+START_TEST (a_pause_is_no_silence)
+{
+  static const struct pass_step steps[] = {
+    { .status = "200 OK", .headers = "Content-Type: audio/mpeg\r\n", .big = 1 << 20 } };
+  kw_request rq = upload ("/audio", "application/octet-stream");
+
+  pass_start (steps, "attempt_timeout = 150ms");
+  pass_upload (&p, NULL, 50000);
+  p.pause_at = 20000;
+  p.pause = 1;
+  pass_begin (&p, &rq);
+  PASS_UNTIL (p.paused);
+  for (int i = 0; i < 4; i++)
+    pass_turn_until_quiet ();
+  p.paused = 0;
+  kw_handle_resume_upload (p.handle);
+  PASS_UNTIL (p.n_data > 0);
+  for (int i = 0; i < 4; i++)
+    pass_turn_until_quiet ();
+  while (!p.ended) {
+    kw_handle_resume (p.handle);
+    pass_turn ();
+  }
+  ck_assert_msg (p.code == 0, "%s", p.why);
+  ck_assert_int_eq (p.is_pattern, 1);
+  ck_assert_int_eq (pass_stop (), 1);
+}
+END_TEST
+
+START_TEST (a_provider_that_does_not_read_is_not_read_for)
+{
+  enum { BIG = 40 << 20 };
+  static const struct pass_step steps[] = {
+    { .status = "200 OK", .headers = JSON, .body = "{}", .gated = 1 } };
+  kw_request rq = upload ("/files", "application/octet-stream");
+  uint64_t before;
+
+  pass_start (steps, "");
+  pass_upload (&p, NULL, BIG);
+  rq.replay_limit = 1 << 20;
+  pass_begin (&p, &rq);
+  PASS_UNTIL (p.uploaded > 1 << 20);
+  pass_wait_for_head ();
+  pass_turn_until_quiet ();
+  before = p.uploaded;
+  ck_assert_uint_lt (before, BIG / 2);  /* the system's buffers are full */
+  pass_turn_until_quiet ();
+  ck_assert_uint_eq (p.uploaded, before);
+  pass_open ();
+  PASS_UNTIL (p.ended);
+  ck_assert_msg (p.code == 0, "%s", p.why);
+  ck_assert_int_eq (pass_stop (), 1);
+  ck_assert_uint_eq (provider.seen[0].body_len, BIG);
+  ck_assert_int_eq (provider.seen[0].is_pattern, 1);
+}
+END_TEST
+
+START_TEST (an_upload_that_ends_badly)
+{
+  static const struct pass_step steps[] = {
+    { .status = "200 OK" }, { .status = "200 OK" }, { .status = "200 OK" } };
+  static const struct { const char *type; int64_t says, declared; int code; } rows[] = {
+    { "application/octet-stream", -1, 0, KW_ERR_CANCELLED },
+    { "application/octet-stream", 1 << 30, 0, KW_ERR_CANCELLED }, /* more than asked for */
+    { "application/octet-stream", 0, 70000, KW_ERR_USAGE },
+    { "application/json", -1, 0, KW_ERR_CANCELLED }, /* before anything is sent */
+    { "application/json", 0, 70000, KW_ERR_USAGE },
+  };
+
+  pass_start (steps, "");
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    kw_request rq = upload ("/files", rows[i].type);
+    memset (&p, 0, sizeof p);
+    pass_upload (&p, NULL, 50000);
+    rq.upload_len = rows[i].declared;
+    p.pause_at = 30000;
+    pass_begin (&p, &rq);
+    PASS_UNTIL (p.paused);
+    if (i < 3)
+      pass_wait_for_head ();
+    if (rows[i].says != 0)
+      p.says = rows[i].says;
+    p.paused = 0;
+    kw_handle_resume_upload (p.handle);
+    PASS_UNTIL (p.ended);
+    ck_assert_msg (p.code == rows[i].code, "%zu: %d %s", i, p.code, p.why);
+    ck_assert_int_eq (p.n_start, 0);
+    if (p.code == KW_ERR_USAGE)
+      ck_assert_msg (strstr (p.why, "ended after 50000 of 70000 bytes") != NULL, "%s", p.why);
+  }
+  ck_assert_int_eq (pass_stop (), 3);
+}
+END_TEST
+
+START_TEST (a_cancel_in_the_middle_of_an_upload)
+{
+  static const struct pass_step steps[] = { { .status = "200 OK" } };
+  static const char *const types[] = { "application/octet-stream", "application/json" };
+
+  pass_start (steps, "");
+  for (int i = 0; i < 2; i++) {
+    kw_request rq = upload ("/files", types[i]);
+    memset (&p, 0, sizeof p);
+    pass_upload (&p, NULL, 50000);
+    p.pause_at = 20000;
+    pass_begin (&p, &rq);
+    PASS_UNTIL (p.paused);
+    if (i == 0)
+      pass_wait_for_head ();
+    kw_handle_cancel (p.handle);
+    kw_handle_resume_upload (p.handle);
+    PASS_UNTIL (p.ended);
+    ck_assert_int_eq (p.code, KW_ERR_CANCELLED);
+    ck_assert_int_eq (p.n_start, 0);
+  }
+  ck_assert_int_eq (pass_stop (), 1);
+}
+END_TEST
+
+START_TEST (a_body_that_does_not_come_ends_at_the_deadline)
+{
+  static const struct pass_step steps[] = { { .status = "200 OK" } };
+  kw_request rq = upload ("/chat/completions", NULL);
+
+  pass_start (steps, "");
+  pass_upload (&p, "{\"model\":\"m\"}", 0);
+  p.pause_at = 3;
+  rq.deadline_ms = 100;
+  pass_run (&p, &rq);
+  ck_assert_int_eq (p.code, KW_ERR_DEADLINE);
+  ck_assert_msg (strstr (p.why, "nothing was sent") != NULL, "%s", p.why);
+  ck_assert_int_eq (pass_stop (), 0);
+}
+END_TEST
+
+/* It is read whole first, so that it can be looked at. */
+START_TEST (json_is_sent_when_it_is_there)
+{
+  static const struct pass_step steps[] = {
+    { .status = "503 Busy", .headers = JSON, .body = "{}" },
+    { .status = "200 OK", .headers = JSON, .body = PASS_CHAT } };
+  static const char body[] = "{\"messages\":[],  \"model\":\"other\",\"stream\":true}";
+  kw_request rq = upload ("/chat/completions", NULL);
+
+  pass_start (steps, "backoff_initial = 1ms");
+  pass_upload (&p, body, 0);
+  p.pause_at = 9;
+  pass_begin (&p, &rq);
+  PASS_UNTIL (p.paused);
+  pass_turn_until_quiet ();
+  ck_assert_int_eq (atomic_load (&provider.n_seen), 0);
+  p.paused = 0;
+  kw_handle_resume_upload (p.handle);
+  PASS_UNTIL (p.ended);
+  ck_assert_msg (p.code == 0, "%s", p.why);
+  ck_assert_str_eq (p.model, "other");
+  ck_assert_int_eq (pass_stop (), 2);
+  ck_assert_str_eq (provider.seen[1].body, body);
+  ck_assert_ptr_nonnull (strstr (provider.seen[1].head, "Content-Length: 47\r\n"));
+  ck_assert_ptr_nonnull (strstr (provider.seen[1].head, "Accept: text/event-stream\r\n"));
+}
+END_TEST
+
+/* What is no JSON though it says so is the provider's to refuse. */
+START_TEST (broken_json_is_passed_on)
+{
+  static const struct pass_step steps[] = {
+    { .status = "400 Bad Request", .headers = JSON, .body = "{\"error\":\"broken\"}" } };
+  kw_request rq = upload ("/chat/completions", "application/json");
+
+  pass_start (steps, "");
+  pass_upload (&p, "{\"model\":", 0);
+  pass_run (&p, &rq);
+  ck_assert_int_eq (p.code, KW_ERR_REFUSED);
+  ck_assert_int_eq (p.status, 400);
+  ck_assert_str_eq (p.model, "m");
+  ck_assert_int_eq (pass_stop (), 1);
+  ck_assert_str_eq (provider.seen[0].body, "{\"model\":");
+}
+END_TEST
+
+START_TEST (json_over_the_limit_is_known_by_its_beginning)
+{
+  static const struct pass_step steps[] = {
+    { .status = "200 OK", .headers = JSON, .body = PASS_CHAT } };
+  kw_request rq = upload ("/chat/completions", NULL);
+  static char body[30000];
+  int n = snprintf (body, sizeof body, "{\"model\":\"big\",\"x\":\"%020000d\"}", 7);
+
+  ck_assert_int_gt (n, 20000);
+  pass_start (steps, "");
+  pass_upload (&p, body, 0);
+  rq.replay_limit = 1000;
+  pass_run (&p, &rq);
+  ck_assert_msg (p.code == 0, "%s", p.why);
+  ck_assert_str_eq (p.model, "big");
+  ck_assert_int_eq (pass_stop (), 1);
+  ck_assert_str_eq (provider.seen[0].body, body);
+}
+END_TEST
+
+#define FIELD(name, value) "--x7\r\nContent-Disposition: form-data; name=\"" name "\"\r\n\r\n" \
+                           value "\r\n"
+
+START_TEST (a_forms_model_is_looked_for_and_the_form_goes_out_as_it_is)
+{
+  static const struct { const char *body, *model, *named; } rows[] = {
+    { FIELD ("file", "audio") FIELD ("model", "w") "--x7--\r\n", NULL, "w" },
+    { FIELD ("file", "audio") "--x7--\r\n", NULL, "m" },
+    { FIELD ("model", "w") "--x7--\r\n", "asked", "asked" },
+  };
+  static const struct pass_step steps[] = {
+    { .status = "200 OK", .headers = JSON, .body = "{\"text\":\"hi\"}" },
+    { .status = "200 OK", .headers = JSON, .body = "{\"text\":\"hi\"}" },
+    { .status = "200 OK", .headers = JSON, .body = "{\"text\":\"hi\"}" } };
+
+  pass_start (steps, "");
+  for (int i = 0; i < 3; i++) {
+    kw_request rq = upload ("/audio/transcriptions", FORM);
+    memset (&p, 0, sizeof p);
+    pass_upload (&p, rows[i].body, 0);
+    p.pause_at = 40;
+    rq.model = rows[i].model;
+    pass_begin (&p, &rq);
+    PASS_UNTIL (p.paused);
+    p.paused = 0;
+    kw_handle_resume_upload (p.handle);
+    PASS_UNTIL (p.ended);
+    ck_assert_msg (p.code == 0, "%d: %s", i, p.why);
+    ck_assert_str_eq (p.model, rows[i].named);
+    ck_assert_str_eq (p.data, "{\"text\":\"hi\"}");
+  }
+  ck_assert_int_eq (pass_stop (), 3);
+  for (int i = 0; i < 3; i++) {
+    ck_assert_str_eq (provider.seen[i].body, rows[i].body);
+    ck_assert_ptr_nonnull (strstr (provider.seen[i].head, "Content-Type: " FORM "\r\n"));
+  }
+}
+END_TEST
+
+/* A connection that serves one, and then the other way, and back. */
+START_TEST (a_handle_goes_from_one_kind_to_the_next)
+{
+  static const struct pass_step steps[] = {
+    { .status = "200 OK", .headers = JSON, .body = "{}" },
+    { .status = "200 OK", .headers = JSON, .body = PASS_CHAT },
+    { .status = "200 OK", .headers = JSON, .body = "{}" },
+    { .status = "200 OK", .headers = JSON, .body = "{}" },
+    { .status = "200 OK", .headers = JSON, .body = PASS_CHAT } };
+  kw_request up = upload ("/files", "text/plain"), get = KW_REQUEST_INIT;
+  kw_request chat = KW_REQUEST_INIT;
+
+  pass_start (steps, "");
+  get.method = "GET";
+  get.path = "/files";
+  chat.body = "{\"model\":\"m\"}";
+  chat.body_len = strlen (chat.body);
+  for (int i = 0; i < 5; i++) {
+    memset (&p, 0, sizeof p);
+    if (i % 2 == 0 && i < 4)
+      pass_upload (&p, NULL, 70000);
+    if (i == 2)
+      up.method = "PUT";
+    pass_run (&p, i % 2 == 0 && i < 4 ? &up : i == 3 ? &get : &chat);
+    ck_assert_msg (p.code == 0, "%d: %s", i, p.why);
+  }
+  ck_assert_int_eq (pass_stop (), 5);
+  ck_assert_int_eq (strncmp (provider.seen[0].head, "POST ", 5), 0);
+  ck_assert_uint_eq (provider.seen[0].body_len, 70000);
+  ck_assert_str_eq (provider.seen[1].body, "{\"model\":\"m\"}");
+  ck_assert_int_eq (strncmp (provider.seen[2].head, "PUT ", 4), 0);
+  ck_assert_uint_eq (provider.seen[2].body_len, 70000);
+  ck_assert_int_eq (strncmp (provider.seen[3].head, "GET ", 4), 0);
+  ck_assert_ptr_null (strstr (provider.seen[3].head, "chunked"));
+  ck_assert_str_eq (provider.seen[4].body, "{\"model\":\"m\"}");
+  ck_assert_ptr_null (strstr (provider.seen[4].head, "chunked"));
+}
+END_TEST
+
+/* Of a body that is larger than what is kept a translation sees nothing. */
+START_TEST (a_plugin_that_translates_needs_the_body_whole)
+{
+  static const struct pass_step steps[] = {
+    { .status = "200 OK", .headers = JSON,
+      .body = "{\"type\":\"message\",\"role\":\"assistant\",\"model\":\"m\",\"content\":"
+              "[{\"type\":\"text\",\"text\":\"hi\"}],\"stop_reason\":\"end_turn\","
+              "\"usage\":{\"input_tokens\":1,\"output_tokens\":2}}" },
+    { .status = "400 Bad", .headers = JSON, .body = "{\"type\":\"error\",\"error\":"
+      "{\"type\":\"invalid_request_error\",\"message\":\"their words\"}}" } };
+  static const char body[] = "{\"model\":\"m\",\"messages\":[{\"role\":\"user\","
+                             "\"content\":\"hello\"}]}";
+  kw_request rq = upload ("/chat/completions?beta=1", NULL);
+
+  kit.provider = "anthropic";
+  kit.vars[0] = "ANTHROPIC_API_KEY";
+  kit.vars[1] = "sk-cccccccccc";
+  pass_start (steps, "");
+  pass_upload (&p, body, 0);
+  pass_run (&p, &rq);
+  ck_assert_msg (p.code == 0, "%s", p.why);
+  ck_assert_msg (strstr (p.data, "chat.completion") != NULL, "%s", p.data);
+  ck_assert_int_eq (p.length, (int) p.data_len);
+  memset (&p, 0, sizeof p);
+  pass_upload (&p, body, 0);
+  rq.replay_limit = 20;
+  pass_run (&p, &rq);
+  ck_assert_int_eq (p.code, KW_ERR_REFUSED);
+  ck_assert_msg (strstr (p.why, "larger than replay_limit (20 bytes)") != NULL, "%s", p.why);
+  memset (&p, 0, sizeof p);     /* an error in a format that nobody asked in */
+  pass_upload (&p, body, 0);
+  rq.replay_limit = 0;
+  pass_run (&p, &rq);
+  ck_assert_int_eq (p.code, KW_ERR_REFUSED);
+  ck_assert_int_eq (p.n_start, 0);
+  ck_assert_msg (strstr (p.why, "their words") != NULL, "%s", p.why);
+  memset (&p, 0, sizeof p);
+  rq.path = "/responses";
+  pass_upload (&p, body, 0);
+  pass_run (&p, &rq);
+  ck_assert_int_eq (p.code, KW_ERR_REFUSED);
+  ck_assert_msg (strstr (p.why, "/responses") != NULL, "%s", p.why);
+  ck_assert_int_eq (pass_stop (), 2);
+  ck_assert_msg (strncmp (provider.seen[0].head, "POST /v1/messages HTTP", 22) == 0, "%s",
+                 provider.seen[0].head);
+}
+END_TEST
+
+static void
+setup (void)
+{
+  memset (&p, 0, sizeof p);
+  pass_setup ();
+}
+
+static Suite *
+suite (void)
+{
+  Suite *s = suite_create ("pass_upload");
+  TCase *tc = tcase_create ("pass_upload");
+
+  tcase_add_checked_fixture (tc, setup, kit_teardown);
+  tcase_set_timeout (tc, 120);
+  tcase_add_test (tc, a_body_of_50_MB_is_held_nowhere);
+  tcase_add_test (tc, what_is_kept_is_sent_again_after_a_switch);
+  tcase_add_test (tc, what_is_larger_is_sent_once_and_its_error_handed_over);
+  tcase_add_test (tc, what_is_as_large_as_the_limit_is_sent_again);
+  tcase_add_test (tc, an_upload_that_has_paused_is_retried_and_goes_on);
+  tcase_add_test (tc, a_pause_is_no_silence);
+  tcase_add_test (tc, a_provider_that_does_not_read_is_not_read_for);
+  tcase_add_test (tc, an_upload_that_ends_badly);
+  tcase_add_test (tc, a_cancel_in_the_middle_of_an_upload);
+  tcase_add_test (tc, a_body_that_does_not_come_ends_at_the_deadline);
+  tcase_add_test (tc, json_is_sent_when_it_is_there);
+  tcase_add_test (tc, broken_json_is_passed_on);
+  tcase_add_test (tc, json_over_the_limit_is_known_by_its_beginning);
+  tcase_add_test (tc, a_forms_model_is_looked_for_and_the_form_goes_out_as_it_is);
+  tcase_add_test (tc, a_handle_goes_from_one_kind_to_the_next);
+  tcase_add_test (tc, a_plugin_that_translates_needs_the_body_whole);
+  suite_add_tcase (s, tc);
+  return s;
+}
+
+KW_MAIN (suite)
