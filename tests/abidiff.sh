@@ -297,7 +297,7 @@ client_damaged ()
 }
 set -- client_damaged "$client"
 is_allowed "$@" "a field at the end of a struct with a size" \
-  '/^typedef struct kw_client_request/,/^}/s/^  void \*user;.*/&\n  int64_t more;/'
+  '/^typedef struct kw_client_request/,/^}/s/^  void (\*on_start).*/&\n  int64_t more;/'
 is_found "$@" "a field at the end of one without" \
   '/^typedef struct kw_limit_info/,/^}/s/^  int32_t *account_wide;.*/&\n  int64_t more;/'
 is_found "$@" "a function with one argument more" 's/kw_version (void)/kw_version (int)/'

@@ -49,6 +49,8 @@ static const struct { const char *model, *path, *body, *url, *secret; } addresse
     BASE "/models/a%2Fb%3Fc%3Dd%23e%20f%25%C3%A9:generateContent", "x-goog-api-key " },
   { "../x", "/chat/completions", HI, BASE "/models/..%2Fx:generateContent",
     "x-goog-api-key " },
+  { "m", "/chat/completions?beta=true", HI, BASE "/models/m:generateContent",
+    "x-goog-api-key " },
   { "m", "/embeddings", "{'input':'x'}", BASE "/openai/embeddings", "Authorization Bearer " },
   { "m", "/openai/chat/completions", HI, BASE "/openai/chat/completions",
     "Authorization Bearer " },
@@ -67,7 +69,7 @@ START_TEST (a_request_goes_to_the_models_method_and_the_key_into_a_header)
   ck_assert_ptr_nonnull (strstr (r.headers, "Content-Type: application/json\n"));
   ck_assert_int_eq (strstr (r.headers, "Accept: text/event-stream\n") != NULL,
                     strstr (addresses[_i].body, "stream") != NULL);
-  int chat = strcmp (addresses[_i].path, "/chat/completions") == 0;
+  int chat = strncmp (addresses[_i].path, "/chat/completions", 17) == 0;
   ck_assert_int_eq (r.translated, chat);
   if (!chat) {                  /* as it is */
     char *text = kit_text (addresses[_i].body);

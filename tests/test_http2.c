@@ -327,6 +327,48 @@ END_TEST
 
 #define COUNT(array) ((int) (sizeof (array) / sizeof (array)[0]))
 
+/* ---- What is passed on ----------------------------------------------------- */
+
+struct body { char text[40000]; size_t len, given; };
+
+static int64_t
+give_body (void *user, void *buf, size_t size)
+{
+  struct body *b = user;
+  size_t n = b->len - b->given < size ? b->len - b->given : size;
+
+  memcpy (buf, b->text + b->given, n);
+  b->given += n;
+  return (int64_t) n;
+}
+
+/* Of unknown length, and more than is kept. */
+START_TEST (an_upload_goes_out_over_http2_too)
+{
+  static struct body b;
+  kw_request rq = KW_REQUEST_INIT;
+  struct front_line line;
+  kw_reply *reply = NULL;
+  int n = snprintf (b.text, sizeof b.text, "{\"model\":\"m\",\"x\":\"%030000d\","
+                    "\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}", 7);
+
+  ck_assert_int_gt (n, 30000);
+  b.len = (size_t) n;
+  front_up ("localhost", (struct front_options) { .cert = NULL });
+  open_trusting ("");
+  rq.pass = 1;
+  rq.on_upload = give_body;
+  rq.user = &b;
+  rq.replay_limit = 10000;
+  ck_assert_msg (kw_chat (kit.client, &rq, &reply, &kit.err) == 0, "%s", kit.err.message);
+  ck_assert_ptr_nonnull (kw_reply_text (reply));
+  ck_assert_uint_eq (b.given, b.len);
+  kw_reply_free (reply);
+  front_log (front, &line);
+  ck_assert_str_eq (line.protocol, "HTTP/2.0");
+}
+END_TEST
+
 static Suite *
 suite (void)
 {
@@ -349,6 +391,7 @@ suite (void)
                        2);
   tcase_add_test (tc, a_server_that_dies_is_an_error_after_content_and_a_retry_before);
   tcase_add_test (tc, a_stream_that_is_reset_breaks_no_other);
+  tcase_add_test (tc, an_upload_goes_out_over_http2_too);
   suite_add_tcase (s, tc);
   return s;
 }

@@ -170,6 +170,38 @@ START_TEST (a_plugin_that_translates_needs_the_body_whole)
 }
 END_TEST
 
+START_TEST (azure_asks_the_resource_for_what_is_no_deployments)
+{
+  static const struct pass_step steps[] = {
+    { .status = "200 OK", .headers = JSON, .body = PASS_CHAT },
+    { .status = "200 OK", .headers = JSON, .body = "{}" },
+    { .status = "200 OK", .headers = JSON, .body = "{}" } };
+  static const struct { const char *method, *path, *line; } rows[] = {
+    { "POST", "/chat/completions",
+      "POST /v1/openai/deployments/m/chat/completions?api-version=2024-10-21 " },
+    { "GET", "/models", "GET /v1/openai/models?api-version=2024-10-21 " },
+    { "GET", "/files?limit=1", "GET /v1/openai/files?limit=1&api-version=2024-10-21 " } };
+
+  kit.provider = "azure";
+  kit.vars[0] = "AZURE_OPENAI_API_KEY";
+  kit.vars[1] = "sk-cccccccccc";
+  pass_start (steps, "");
+  for (int i = 0; i < 3; i++) {
+    kw_request rq = upload (rows[i].path, NULL);
+    memset (&p, 0, sizeof p);
+    rq.method = rows[i].method;
+    if (i == 0)
+      pass_upload (&p, "{\"messages\":[]}", 0);
+    pass_run (&p, &rq);
+    ck_assert_msg (p.code == 0, "%d: %s", i, p.why);
+  }
+  ck_assert_int_eq (pass_stop (), 3);
+  for (int i = 0; i < 3; i++)
+    ck_assert_msg (strncmp (provider.seen[i].head, rows[i].line, strlen (rows[i].line)) == 0,
+                   "%s", provider.seen[i].head);
+}
+END_TEST
+
 static void
 setup (void)
 {
@@ -190,6 +222,7 @@ suite (void)
   tcase_add_test (tc, json_over_the_limit_is_known_by_its_beginning);
   tcase_add_test (tc, a_forms_model_is_looked_for_and_the_form_goes_out_as_it_is);
   tcase_add_test (tc, a_plugin_that_translates_needs_the_body_whole);
+  tcase_add_test (tc, azure_asks_the_resource_for_what_is_no_deployments);
   suite_add_tcase (s, tc);
   return s;
 }
