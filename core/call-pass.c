@@ -24,7 +24,7 @@ static int
 may_go_out (const char *name)
 {
   static const char *const names[] = { "accept", "content-encoding",
-                                       "idempotency-key", "range",
+                                       "idempotency-key",
                                        "x-client-request-id" };
   size_t i, len = strlen (name);
 

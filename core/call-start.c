@@ -30,7 +30,7 @@ may_be_passed_on (const char *name)
 {
   static const char *const names[] = {
     "retry-after", "retry-after-ms", "content-disposition", "content-language",
-    "content-range", "etag", "last-modified"
+    "etag", "last-modified"
   };
   static const char *const ends[] = { "request-id", "-processing-ms", "-version",
                                       "-model" };

@@ -52,6 +52,8 @@ kwi_call_measure (struct kwi_call *c)
 {
   const struct kwi_provider_config *config = c->provider->config;
 
+  if (c->pass != NULL && c->pass->peek.kind != KWI_BODY_JSON)
+    return;                     /* a recording's bytes are no text's */
   if (config->exact || config->pace || config->strategy >= KWI_LEAST_USED)
     kwi_size_of_body (c->body, c->body_len, &c->size);
 }

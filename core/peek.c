@@ -233,6 +233,8 @@ look_at_form (struct kwi_peek *p, const char *body, size_t len)
 void
 kwi_peek_look (struct kwi_peek *p, const char *body, size_t len, int whole)
 {
+  if (len == 0)
+    return;
   if (p->kind == KWI_BODY_JSON)
     look_at_json (p, body, len, whole);
   else if (p->kind == KWI_BODY_FORM && p->model[0] == '\0')
