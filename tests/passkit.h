@@ -303,8 +303,6 @@ struct passed {
   int64_t says;                 /* this, in place of bytes, if not 0      */
 };
 
-static int pass_ended;
-
 static inline void
 pass_on_start (void *user, const kw_start *s)
 {
@@ -378,7 +376,6 @@ static inline void
 pass_note_end (struct passed *p, int code, kw_reply *reply, const struct kw_error *err)
 {
   ck_assert_int_eq (p->ended++, 0);
-  pass_ended++;
   p->code = code;
   p->handle = NULL;
   if (err != NULL) {
@@ -478,10 +475,45 @@ pass_peak_kb (void)
   return kb;
 }
 
+/* ---- A suite ----------------------------------------------------------------- */
+
+#define JSON "Content-Type: application/json\r\n"
+
+static struct passed passed;    /* what came of a test's call, or its last */
+
+static inline kw_request
+request (const char *method, const char *path)
+{
+  kw_request rq = KW_REQUEST_INIT;
+
+  rq.method = method;
+  rq.path = path;
+  return rq;
+}
+
+static inline kw_request
+chat (const char *body)
+{
+  kw_request rq = request ("POST", "/chat/completions");
+
+  rq.body = body;
+  rq.body_len = strlen (body);
+  return rq;
+}
+
+static inline kw_request
+upload (const char *path, const char *type)
+{
+  kw_request rq = request ("POST", path);
+
+  rq.content_type = type;
+  return rq;
+}
+
 static inline void
 pass_setup (void)
 {
-  pass_ended = 0;
+  memset (&passed, 0, sizeof passed);
   kit_setup ();
 }
 

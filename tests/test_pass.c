@@ -2,28 +2,6 @@
  * them, and how their answers, and errors, are handed over. */
 #include "passkit.h"
 
-static struct passed p;
-
-static kw_request
-request (const char *method, const char *path)
-{
-  kw_request rq = KW_REQUEST_INIT;
-
-  rq.method = method;
-  rq.path = path;
-  return rq;
-}
-
-static kw_request
-chat (const char *body)
-{
-  kw_request rq = request ("POST", "/chat/completions");
-
-  rq.body = body;
-  rq.body_len = strlen (body);
-  return rq;
-}
-
 START_TEST (a_get_has_no_body_and_what_headers_may_go)
 {
   static const struct pass_step steps[] = {
@@ -42,8 +20,8 @@ START_TEST (a_get_has_no_body_and_what_headers_may_go)
   pass_start (steps, "");
   rq.fields = fields;
   rq.n_fields = 11;
-  pass_run (&p, &rq);
-  ck_assert_msg (p.code == 0, "%s", p.why);
+  pass_run (&passed, &rq);
+  ck_assert_msg (passed.code == 0, "%s", passed.why);
   ck_assert_int_eq (pass_stop (), 1);
   ck_assert_msg (strncmp (head, "GET /v1/models?limit=2&after=x HTTP/1.1\r\n", 41) == 0,
                  "%s", head);
@@ -57,16 +35,16 @@ START_TEST (a_get_has_no_body_and_what_headers_may_go)
                    && strstr (head, "Content-") == NULL
                    && strstr (head, "Transfer-") == NULL
                    && strstr (head, "Connection") == NULL, "%s", head);
-  ck_assert_int_eq (p.n_start, 1);
-  ck_assert_int_eq (p.status, 200);
-  ck_assert_str_eq (p.type, "application/json");
-  ck_assert_str_eq (p.fields, "x-request-id=r1\nx-ratelimit-limit-tokens=9\n"
+  ck_assert_int_eq (passed.n_start, 1);
+  ck_assert_int_eq (passed.status, 200);
+  ck_assert_str_eq (passed.type, "application/json");
+  ck_assert_str_eq (passed.fields, "x-request-id=r1\nx-ratelimit-limit-tokens=9\n"
                               "some-processing-ms=3\n");
-  ck_assert_str_eq (p.model, "");
-  ck_assert_str_eq (p.key, "primary");
-  ck_assert_int_eq (p.length, 11);
-  ck_assert_int_eq (p.attempts, 1);
-  ck_assert_str_eq (p.data, "{\"data\":[]}");
+  ck_assert_str_eq (passed.model, "");
+  ck_assert_str_eq (passed.key, "primary");
+  ck_assert_int_eq (passed.length, 11);
+  ck_assert_int_eq (passed.attempts, 1);
+  ck_assert_str_eq (passed.data, "{\"data\":[]}");
 }
 END_TEST
 
@@ -83,11 +61,11 @@ START_TEST (a_request_for_no_model_keeps_a_key_that_is_out_for_one)
   kw_request rq = chat ("{\"model\":\"m\",\"messages\":[]}");
 
   pass_start (steps, "");
-  pass_run (&p, &rq);
-  ck_assert_msg (p.code == 0, "%s", p.why);
-  ck_assert_str_eq (p.key, "backup-1");
-  ck_assert_int_eq (p.attempts, 2);
-  ck_assert_int_eq (p.switches, 1);
+  pass_run (&passed, &rq);
+  ck_assert_msg (passed.code == 0, "%s", passed.why);
+  ck_assert_str_eq (passed.key, "backup-1");
+  ck_assert_int_eq (passed.attempts, 2);
+  ck_assert_int_eq (passed.switches, 1);
   rq = request ("GET", "/models");
   pass_run (&second, &rq);
   ck_assert_str_eq (second.key, "primary");
@@ -106,12 +84,12 @@ START_TEST (methods_without_a_body_to_answer)
   pass_start (steps, "");
   for (int i = 0; i < 3; i++) {
     kw_request rq = request (methods[i], "/files/f-1");
-    memset (&p, 0, sizeof p);
-    pass_run (&p, &rq);
-    ck_assert_msg (p.code == 0, "%s: %s", methods[i], p.why);
-    ck_assert_int_eq (p.n_start, 1);
-    ck_assert_int_eq (p.status, i == 1 ? 204 : 200);
-    ck_assert_uint_eq (p.data_len, i == 2 ? 2 : 0);
+    memset (&passed, 0, sizeof passed);
+    pass_run (&passed, &rq);
+    ck_assert_msg (passed.code == 0, "%s: %s", methods[i], passed.why);
+    ck_assert_int_eq (passed.n_start, 1);
+    ck_assert_int_eq (passed.status, i == 1 ? 204 : 200);
+    ck_assert_uint_eq (passed.data_len, i == 2 ? 2 : 0);
   }
   ck_assert_int_eq (pass_stop (), 3);
   ck_assert_ptr_nonnull (strstr (provider.seen[1].head, "DELETE /v1/files/f-1 "));
@@ -132,13 +110,13 @@ START_TEST (an_answer_of_50_MB_is_held_nowhere)
   for (int i = 0; i < 2; i++) {
     kw_request rq = request ("GET", "/files/f-1/content");
     before = pass_peak_kb ();
-    memset (&p, 0, sizeof p);
-    pass_run (&p, &rq);
+    memset (&passed, 0, sizeof passed);
+    pass_run (&passed, &rq);
     after = pass_peak_kb ();
-    ck_assert_msg (p.code == 0, "%d: %s", i, p.why);
-    ck_assert_int_eq (p.length, BIG);
-    ck_assert_uint_eq (p.data_len, BIG);
-    ck_assert_int_eq (p.is_pattern, 1);
+    ck_assert_msg (passed.code == 0, "%d: %s", i, passed.why);
+    ck_assert_int_eq (passed.length, BIG);
+    ck_assert_uint_eq (passed.data_len, BIG);
+    ck_assert_int_eq (passed.is_pattern, 1);
     ck_assert_msg (after - before < 8192, "%d: grew by %ld KB", i, after - before);
   }
   ck_assert_int_eq (pass_stop (), 2);
@@ -154,25 +132,25 @@ START_TEST (a_consumer_that_pauses_is_given_nothing)
   int n;
 
   pass_start (steps, "");
-  p.pause = 1;
-  pass_begin (&p, &rq);
-  PASS_UNTIL (p.n_data > 0);
-  for (int i = 0; i < 5 && !p.ended; i++) {
+  passed.pause = 1;
+  pass_begin (&passed, &rq);
+  PASS_UNTIL (passed.n_data > 0);
+  for (int i = 0; i < 5 && !passed.ended; i++) {
     pass_turn_until_quiet ();
-    n = p.n_data;
+    n = passed.n_data;
     pass_turn_until_quiet ();
-    ck_assert_int_eq (p.n_data, n);
-    kw_handle_resume (p.handle);
-    PASS_UNTIL (p.n_data > n || p.ended);
+    ck_assert_int_eq (passed.n_data, n);
+    kw_handle_resume (passed.handle);
+    PASS_UNTIL (passed.n_data > n || passed.ended);
   }
-  ck_assert_int_eq (p.ended, 0);
-  while (!p.ended) {
-    kw_handle_resume (p.handle);
+  ck_assert_int_eq (passed.ended, 0);
+  while (!passed.ended) {
+    kw_handle_resume (passed.handle);
     pass_turn ();
   }
-  ck_assert_msg (p.code == 0, "%s", p.why);
-  ck_assert_uint_eq (p.data_len, BIG);
-  ck_assert_int_eq (p.is_pattern, 1);
+  ck_assert_msg (passed.code == 0, "%s", passed.why);
+  ck_assert_uint_eq (passed.data_len, BIG);
+  ck_assert_int_eq (passed.is_pattern, 1);
   ck_assert_int_eq (pass_stop (), 1);
 }
 END_TEST
@@ -186,16 +164,16 @@ START_TEST (long_json_may_be_paused_at_every_piece)
   kw_request rq = request ("GET", "/files/f-1/content");
 
   pass_start (steps, "");
-  p.pause = 1;
-  pass_begin (&p, &rq);
-  while (!p.ended) {
+  passed.pause = 1;
+  pass_begin (&passed, &rq);
+  while (!passed.ended) {
     pass_turn ();
-    if (p.handle != NULL)
-      kw_handle_resume (p.handle);
+    if (passed.handle != NULL)
+      kw_handle_resume (passed.handle);
   }
-  ck_assert_msg (p.code == 0, "%s", p.why);
-  ck_assert_uint_eq (p.data_len, BIG);
-  ck_assert_int_eq (p.is_pattern, 1);
+  ck_assert_msg (passed.code == 0, "%s", passed.why);
+  ck_assert_uint_eq (passed.data_len, BIG);
+  ck_assert_int_eq (passed.is_pattern, 1);
   ck_assert_int_eq (pass_stop (), 1);
 }
 END_TEST
@@ -210,11 +188,11 @@ START_TEST (a_cancel_in_the_middle_of_an_answer)
   kw_request rq = request ("GET", "/files/f-1/content");
 
   pass_start (steps, "");
-  pass_begin (&p, &rq);
-  PASS_UNTIL (p.n_data > 0);
-  kw_handle_cancel (p.handle);
-  PASS_UNTIL (p.ended);
-  ck_assert_int_eq (p.code, KW_ERR_CANCELLED);
+  pass_begin (&passed, &rq);
+  PASS_UNTIL (passed.n_data > 0);
+  kw_handle_cancel (passed.handle);
+  PASS_UNTIL (passed.ended);
+  ck_assert_int_eq (passed.code, KW_ERR_CANCELLED);
   pass_open ();
   second.stop = 1;              /* and by what on_data says */
   pass_run (&second, &rq);
@@ -233,9 +211,9 @@ START_TEST (lines_of_json_are_a_file_like_any_other)
   kw_request rq = request ("GET", "/files/f-1/content");
 
   pass_start (steps, "");
-  pass_run (&p, &rq);
-  ck_assert_msg (p.code == 0, "%s", p.why);
-  ck_assert_str_eq (p.data, "{\"a\":1}\n{\"a\":2}\n");
+  pass_run (&passed, &rq);
+  ck_assert_msg (passed.code == 0, "%s", passed.why);
+  ck_assert_str_eq (passed.data, "{\"a\":1}\n{\"a\":2}\n");
   ck_assert_int_eq (pass_stop (), 1);
 }
 END_TEST
@@ -255,11 +233,11 @@ START_TEST (a_packed_answer_is_unpacked_unless_nobody_asked)
   kw_request rq = chat ("{\"model\":\"m\"}");
 
   pass_start (steps, "");
-  pass_run (&p, &rq);
-  ck_assert_msg (p.code == 0, "%s", p.why);
-  ck_assert_str_eq (p.data, "{\"a\":1}");
-  ck_assert_str_eq (p.fields, "");
-  ck_assert_int_eq (p.length, 7);
+  pass_run (&passed, &rq);
+  ck_assert_msg (passed.code == 0, "%s", passed.why);
+  ck_assert_str_eq (passed.data, "{\"a\":1}");
+  ck_assert_str_eq (passed.fields, "");
+  ck_assert_int_eq (passed.length, 7);
   rq = chat ("{\"model\":\"m\",\"stream\":true}");
   pass_run (&second, &rq);
   ck_assert_msg (second.code == 0, "%s", second.why);
@@ -291,13 +269,13 @@ START_TEST (an_event_stream_comes_byte_for_byte)
   pass_start (steps, "backoff_initial = 1ms");
   rq.body = "{\"model\":\"m\",\"stream\":true,\"input\":\"hi\"}";
   rq.body_len = strlen (rq.body);
-  pass_run (&p, &rq);
-  ck_assert_msg (p.code == 0, "%s", p.why);
-  ck_assert_int_eq (p.n_start, 1);
-  ck_assert_int_eq (p.attempts, 2);
-  ck_assert_str_eq (p.fields, "x-request-id=r2\n");
-  ck_assert_str_eq (p.type, "text/event-stream");
-  ck_assert_str_eq (p.data, events);
+  pass_run (&passed, &rq);
+  ck_assert_msg (passed.code == 0, "%s", passed.why);
+  ck_assert_int_eq (passed.n_start, 1);
+  ck_assert_int_eq (passed.attempts, 2);
+  ck_assert_str_eq (passed.fields, "x-request-id=r2\n");
+  ck_assert_str_eq (passed.type, "text/event-stream");
+  ck_assert_str_eq (passed.data, events);
   ck_assert_int_eq (pass_stop (), 2);
 }
 END_TEST
@@ -314,10 +292,10 @@ START_TEST (a_stream_of_another_shape_begins_with_its_content)
   pass_start (steps, "");
   rq.body = "{\"model\":\"m\",\"stream\":true}";
   rq.body_len = strlen (rq.body);
-  pass_run (&p, &rq);           /* the end never comes */
-  ck_assert_int_eq (p.code, KW_ERR_UNAVAILABLE);
-  ck_assert_int_eq (p.n_start, 1);
-  ck_assert_msg (strstr (p.data, "delta") != NULL, "%s", p.data);
+  pass_run (&passed, &rq);           /* the end never comes */
+  ck_assert_int_eq (passed.code, KW_ERR_UNAVAILABLE);
+  ck_assert_int_eq (passed.n_start, 1);
+  ck_assert_msg (strstr (passed.data, "delta") != NULL, "%s", passed.data);
   ck_assert_int_eq (pass_stop (), 1);
 }
 END_TEST
@@ -339,29 +317,29 @@ START_TEST (kw_chat_tells_of_the_beginning_too)
   rq.on_upload = pass_on_upload;
   rq.on_start = pass_on_start;
   rq.on_data = pass_on_data;
-  rq.user = &p;
+  rq.user = &passed;
   rq.content_type = "audio/wav";
-  p.upload_len = 5000;
+  passed.upload_len = 5000;
   ck_assert_int_eq (kw_chat (kit.client, &rq, &reply, &kit.err), 0);
-  ck_assert_int_eq (p.is_pattern, 1);
-  ck_assert_uint_eq (p.data_len, 100000);
+  ck_assert_int_eq (passed.is_pattern, 1);
+  ck_assert_uint_eq (passed.data_len, 100000);
   ck_assert_str_eq (kw_reply_text (reply), "");
   (void) kw_reply_body (reply, &len);
   ck_assert_uint_eq (len, 0);
   kw_reply_free (reply);
   rq.on_upload = NULL;
-  memset (&p, 0, sizeof p);
+  memset (&passed, 0, sizeof passed);
   ck_assert_int_eq (kw_chat (kit.client, &rq, &reply, &kit.err), KW_ERR_REFUSED);
-  ck_assert_int_eq (p.status, 404);
-  ck_assert_str_eq (p.data, "no");
-  memset (&p, 0, sizeof p);
+  ck_assert_int_eq (passed.status, 404);
+  ck_assert_str_eq (passed.data, "no");
+  memset (&passed, 0, sizeof passed);
   rq = (kw_request) KW_REQUEST_INIT;
   rq.prompt = "hi";
   rq.on_start = pass_on_start;
-  rq.user = &p;
+  rq.user = &passed;
   ck_assert_int_eq (kw_chat (kit.client, &rq, &reply, &kit.err), 0);
-  ck_assert_int_eq (p.n_start, 1);
-  ck_assert_str_eq (p.model, "m");
+  ck_assert_int_eq (passed.n_start, 1);
+  ck_assert_str_eq (passed.model, "m");
   kw_reply_free (reply);
   ck_assert_int_eq (pass_stop (), 3);
   ck_assert_int_eq (provider.seen[0].is_pattern, 1);
@@ -369,20 +347,13 @@ START_TEST (kw_chat_tells_of_the_beginning_too)
 }
 END_TEST
 
-static void
-setup (void)
-{
-  memset (&p, 0, sizeof p);
-  pass_setup ();
-}
-
 static Suite *
 suite (void)
 {
   Suite *s = suite_create ("pass");
   TCase *tc = tcase_create ("pass");
 
-  tcase_add_checked_fixture (tc, setup, kit_teardown);
+  tcase_add_checked_fixture (tc, pass_setup, kit_teardown);
   tcase_set_timeout (tc, 120);
   tcase_add_test (tc, a_get_has_no_body_and_what_headers_may_go);
   tcase_add_test (tc, a_request_for_no_model_keeps_a_key_that_is_out_for_one);

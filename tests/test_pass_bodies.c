@@ -2,20 +2,7 @@
  * and those that a plugin translates. */
 #include "passkit.h"
 
-static struct passed p;
-
 #define FORM "multipart/form-data; boundary=x7"
-#define JSON "Content-Type: application/json\r\n"
-
-static kw_request
-upload (const char *path, const char *type)
-{
-  kw_request rq = KW_REQUEST_INIT;
-
-  rq.path = path;
-  rq.content_type = type;
-  return rq;
-}
 
 /* It is read whole first, so that it can be looked at. */
 START_TEST (json_is_sent_when_it_is_there)
@@ -27,17 +14,17 @@ START_TEST (json_is_sent_when_it_is_there)
   kw_request rq = upload ("/chat/completions", NULL);
 
   pass_start (steps, "backoff_initial = 1ms");
-  pass_upload (&p, body, 0);
-  p.pause_at = 9;
-  pass_begin (&p, &rq);
-  PASS_UNTIL (p.paused);
+  pass_upload (&passed, body, 0);
+  passed.pause_at = 9;
+  pass_begin (&passed, &rq);
+  PASS_UNTIL (passed.paused);
   pass_turn_until_quiet ();
   ck_assert_int_eq (atomic_load (&provider.n_seen), 0);
-  p.paused = 0;
-  kw_handle_resume_upload (p.handle);
-  PASS_UNTIL (p.ended);
-  ck_assert_msg (p.code == 0, "%s", p.why);
-  ck_assert_str_eq (p.model, "other");
+  passed.paused = 0;
+  kw_handle_resume_upload (passed.handle);
+  PASS_UNTIL (passed.ended);
+  ck_assert_msg (passed.code == 0, "%s", passed.why);
+  ck_assert_str_eq (passed.model, "other");
   ck_assert_int_eq (pass_stop (), 2);
   ck_assert_str_eq (provider.seen[1].body, body);
   ck_assert_ptr_nonnull (strstr (provider.seen[1].head, "Content-Length: 47\r\n"));
@@ -53,11 +40,11 @@ START_TEST (broken_json_is_passed_on)
   kw_request rq = upload ("/chat/completions", "application/json");
 
   pass_start (steps, "");
-  pass_upload (&p, "{\"model\":", 0);
-  pass_run (&p, &rq);
-  ck_assert_int_eq (p.code, KW_ERR_REFUSED);
-  ck_assert_int_eq (p.status, 400);
-  ck_assert_str_eq (p.model, "m");
+  pass_upload (&passed, "{\"model\":", 0);
+  pass_run (&passed, &rq);
+  ck_assert_int_eq (passed.code, KW_ERR_REFUSED);
+  ck_assert_int_eq (passed.status, 400);
+  ck_assert_str_eq (passed.model, "m");
   ck_assert_int_eq (pass_stop (), 1);
   ck_assert_str_eq (provider.seen[0].body, "{\"model\":");
 }
@@ -73,11 +60,11 @@ START_TEST (json_over_the_limit_is_known_by_its_beginning)
 
   ck_assert_int_gt (n, 20000);
   pass_start (steps, "");
-  pass_upload (&p, body, 0);
+  pass_upload (&passed, body, 0);
   rq.replay_limit = 1000;
-  pass_run (&p, &rq);
-  ck_assert_msg (p.code == 0, "%s", p.why);
-  ck_assert_str_eq (p.model, "big");
+  pass_run (&passed, &rq);
+  ck_assert_msg (passed.code == 0, "%s", passed.why);
+  ck_assert_str_eq (passed.model, "big");
   ck_assert_int_eq (pass_stop (), 1);
   ck_assert_str_eq (provider.seen[0].body, body);
 }
@@ -101,18 +88,18 @@ START_TEST (a_forms_model_is_looked_for_and_the_form_goes_out_as_it_is)
   pass_start (steps, "");
   for (int i = 0; i < 3; i++) {
     kw_request rq = upload ("/audio/transcriptions", FORM);
-    memset (&p, 0, sizeof p);
-    pass_upload (&p, rows[i].body, 0);
-    p.pause_at = 40;
+    memset (&passed, 0, sizeof passed);
+    pass_upload (&passed, rows[i].body, 0);
+    passed.pause_at = 40;
     rq.model = rows[i].model;
-    pass_begin (&p, &rq);
-    PASS_UNTIL (p.paused);
-    p.paused = 0;
-    kw_handle_resume_upload (p.handle);
-    PASS_UNTIL (p.ended);
-    ck_assert_msg (p.code == 0, "%d: %s", i, p.why);
-    ck_assert_str_eq (p.model, rows[i].named);
-    ck_assert_str_eq (p.data, "{\"text\":\"hi\"}");
+    pass_begin (&passed, &rq);
+    PASS_UNTIL (passed.paused);
+    passed.paused = 0;
+    kw_handle_resume_upload (passed.handle);
+    PASS_UNTIL (passed.ended);
+    ck_assert_msg (passed.code == 0, "%d: %s", i, passed.why);
+    ck_assert_str_eq (passed.model, rows[i].named);
+    ck_assert_str_eq (passed.data, "{\"text\":\"hi\"}");
   }
   ck_assert_int_eq (pass_stop (), 3);
   for (int i = 0; i < 3; i++) {
@@ -140,30 +127,30 @@ START_TEST (a_plugin_that_translates_needs_the_body_whole)
   kit.vars[0] = "ANTHROPIC_API_KEY";
   kit.vars[1] = "sk-cccccccccc";
   pass_start (steps, "");
-  pass_upload (&p, body, 0);
-  pass_run (&p, &rq);
-  ck_assert_msg (p.code == 0, "%s", p.why);
-  ck_assert_msg (strstr (p.data, "chat.completion") != NULL, "%s", p.data);
-  ck_assert_int_eq (p.length, (int) p.data_len);
-  memset (&p, 0, sizeof p);
-  pass_upload (&p, body, 0);
+  pass_upload (&passed, body, 0);
+  pass_run (&passed, &rq);
+  ck_assert_msg (passed.code == 0, "%s", passed.why);
+  ck_assert_msg (strstr (passed.data, "chat.completion") != NULL, "%s", passed.data);
+  ck_assert_int_eq (passed.length, (int) passed.data_len);
+  memset (&passed, 0, sizeof passed);
+  pass_upload (&passed, body, 0);
   rq.replay_limit = 20;
-  pass_run (&p, &rq);
-  ck_assert_int_eq (p.code, KW_ERR_REFUSED);
-  ck_assert_msg (strstr (p.why, "larger than replay_limit (20 bytes)") != NULL, "%s", p.why);
-  memset (&p, 0, sizeof p);     /* an error in a format that nobody asked in */
-  pass_upload (&p, body, 0);
+  pass_run (&passed, &rq);
+  ck_assert_int_eq (passed.code, KW_ERR_REFUSED);
+  ck_assert_msg (strstr (passed.why, "larger than replay_limit (20 bytes)") != NULL, "%s", passed.why);
+  memset (&passed, 0, sizeof passed);     /* an error in a format that nobody asked in */
+  pass_upload (&passed, body, 0);
   rq.replay_limit = 0;
-  pass_run (&p, &rq);
-  ck_assert_int_eq (p.code, KW_ERR_REFUSED);
-  ck_assert_int_eq (p.n_start, 0);
-  ck_assert_msg (strstr (p.why, "their words") != NULL, "%s", p.why);
-  memset (&p, 0, sizeof p);
+  pass_run (&passed, &rq);
+  ck_assert_int_eq (passed.code, KW_ERR_REFUSED);
+  ck_assert_int_eq (passed.n_start, 0);
+  ck_assert_msg (strstr (passed.why, "their words") != NULL, "%s", passed.why);
+  memset (&passed, 0, sizeof passed);
   rq.path = "/responses";
-  pass_upload (&p, body, 0);
-  pass_run (&p, &rq);
-  ck_assert_int_eq (p.code, KW_ERR_REFUSED);
-  ck_assert_msg (strstr (p.why, "/responses") != NULL, "%s", p.why);
+  pass_upload (&passed, body, 0);
+  pass_run (&passed, &rq);
+  ck_assert_int_eq (passed.code, KW_ERR_REFUSED);
+  ck_assert_msg (strstr (passed.why, "/responses") != NULL, "%s", passed.why);
   ck_assert_int_eq (pass_stop (), 2);
   ck_assert_msg (strncmp (provider.seen[0].head, "POST /v1/messages HTTP", 22) == 0, "%s",
                  provider.seen[0].head);
@@ -188,12 +175,12 @@ START_TEST (azure_asks_the_resource_for_what_is_no_deployments)
   pass_start (steps, "");
   for (int i = 0; i < 3; i++) {
     kw_request rq = upload (rows[i].path, NULL);
-    memset (&p, 0, sizeof p);
+    memset (&passed, 0, sizeof passed);
     rq.method = rows[i].method;
     if (i == 0)
-      pass_upload (&p, "{\"messages\":[]}", 0);
-    pass_run (&p, &rq);
-    ck_assert_msg (p.code == 0, "%d: %s", i, p.why);
+      pass_upload (&passed, "{\"messages\":[]}", 0);
+    pass_run (&passed, &rq);
+    ck_assert_msg (passed.code == 0, "%d: %s", i, passed.why);
   }
   ck_assert_int_eq (pass_stop (), 3);
   for (int i = 0; i < 3; i++)
@@ -202,20 +189,13 @@ START_TEST (azure_asks_the_resource_for_what_is_no_deployments)
 }
 END_TEST
 
-static void
-setup (void)
-{
-  memset (&p, 0, sizeof p);
-  pass_setup ();
-}
-
 static Suite *
 suite (void)
 {
   Suite *s = suite_create ("pass_bodies");
   TCase *tc = tcase_create ("pass_bodies");
 
-  tcase_add_checked_fixture (tc, setup, kit_teardown);
+  tcase_add_checked_fixture (tc, pass_setup, kit_teardown);
   tcase_set_timeout (tc, 120);
   tcase_add_test (tc, json_is_sent_when_it_is_there);
   tcase_add_test (tc, broken_json_is_passed_on);

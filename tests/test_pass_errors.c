@@ -2,28 +2,6 @@
  * the caller's, or break; and requests that are wrong themselves. */
 #include "passkit.h"
 
-static struct passed p;
-
-static kw_request
-request (const char *method, const char *path)
-{
-  kw_request rq = KW_REQUEST_INIT;
-
-  rq.method = method;
-  rq.path = path;
-  return rq;
-}
-
-static kw_request
-chat (const char *body)
-{
-  kw_request rq = request ("POST", "/chat/completions");
-
-  rq.body = body;
-  rq.body_len = strlen (body);
-  return rq;
-}
-
 START_TEST (an_answer_that_breaks_off_is_an_error_behind_its_beginning)
 {
   static const struct pass_step steps[] = {
@@ -32,12 +10,12 @@ START_TEST (an_answer_that_breaks_off_is_an_error_behind_its_beginning)
   kw_request rq = request ("POST", "/audio/speech");
 
   pass_start (steps, "");
-  pass_run (&p, &rq);
-  ck_assert_int_eq (p.code, KW_ERR_UNAVAILABLE);
-  ck_assert_msg (strstr (p.why, "broke after it had begun") != NULL, "%s", p.why);
-  ck_assert_int_eq (p.n_start, 1);
-  ck_assert_uint_ge (p.data_len, 100000);
-  ck_assert_int_eq (p.is_pattern, 1);
+  pass_run (&passed, &rq);
+  ck_assert_int_eq (passed.code, KW_ERR_UNAVAILABLE);
+  ck_assert_msg (strstr (passed.why, "broke after it had begun") != NULL, "%s", passed.why);
+  ck_assert_int_eq (passed.n_start, 1);
+  ck_assert_uint_ge (passed.data_len, 100000);
+  ck_assert_int_eq (passed.is_pattern, 1);
   ck_assert_int_eq (pass_stop (), 1);
 }
 END_TEST
@@ -54,13 +32,13 @@ START_TEST (nonsense_where_json_should_be_is_retried_unseen)
   kw_request rq = chat ("{\"model\":\"m\",\"messages\":[]}");
 
   pass_start (steps, "backoff_initial = 1ms");
-  pass_run (&p, &rq);
-  ck_assert_msg (p.code == 0, "%s", p.why);
-  ck_assert_int_eq (p.n_start, 1);
-  ck_assert_int_eq (p.status, 200);
-  ck_assert_int_eq (p.attempts, 5);
-  ck_assert_str_eq (p.data, PASS_CHAT);
-  ck_assert_int_ge (p.first_byte, p.waited);
+  pass_run (&passed, &rq);
+  ck_assert_msg (passed.code == 0, "%s", passed.why);
+  ck_assert_int_eq (passed.n_start, 1);
+  ck_assert_int_eq (passed.status, 200);
+  ck_assert_int_eq (passed.attempts, 5);
+  ck_assert_str_eq (passed.data, PASS_CHAT);
+  ck_assert_int_ge (passed.first_byte, passed.waited);
   ck_assert_int_eq (pass_stop (), 5);
 }
 END_TEST
@@ -81,15 +59,15 @@ START_TEST (an_error_of_the_request_is_handed_over_whole)
   kw_request rq = request ("POST", "/nothing");
 
   pass_start (steps, "max_retries = 1\nbackoff_initial = 1ms");
-  pass_run (&p, &rq);
-  ck_assert_int_eq (p.code, KW_ERR_REFUSED);
-  ck_assert_int_eq (p.n_start, 1);
-  ck_assert_int_eq (p.status, 404);
-  ck_assert_int_eq (p.error_status, 404);
-  ck_assert_str_eq (p.type, "application/json");
-  ck_assert_str_eq (p.fields, "x-request-id=*************\nretry-after=3\n");
-  ck_assert_str_eq (p.data, without);
-  ck_assert_int_eq (p.length, (int) strlen (without));
+  pass_run (&passed, &rq);
+  ck_assert_int_eq (passed.code, KW_ERR_REFUSED);
+  ck_assert_int_eq (passed.n_start, 1);
+  ck_assert_int_eq (passed.status, 404);
+  ck_assert_int_eq (passed.error_status, 404);
+  ck_assert_str_eq (passed.type, "application/json");
+  ck_assert_str_eq (passed.fields, "x-request-id=*************\nretry-after=3\n");
+  ck_assert_str_eq (passed.data, without);
+  ck_assert_int_eq (passed.length, (int) strlen (without));
   pass_run (&second, &rq);      /* the provider's own, after the retries */
   ck_assert_int_eq (second.code, KW_ERR_UNAVAILABLE);
   ck_assert_int_eq (second.n_start, 1);
@@ -116,13 +94,13 @@ START_TEST (an_error_that_is_not_the_callers_is_not_handed_over)
 
   pass_start (steps, "");
   for (int i = 0; i < 3; i++) {
-    memset (&p, 0, sizeof p);
-    pass_run (&p, &rq);
-    ck_assert_msg (p.code == codes[i], "%d: %d %s", i, p.code, p.why);
-    ck_assert_int_eq (p.n_start, 0);
-    ck_assert_int_eq (p.n_data, 0);
+    memset (&passed, 0, sizeof passed);
+    pass_run (&passed, &rq);
+    ck_assert_msg (passed.code == codes[i], "%d: %d %s", i, passed.code, passed.why);
+    ck_assert_int_eq (passed.n_start, 0);
+    ck_assert_int_eq (passed.n_data, 0);
   }
-  ck_assert_int_gt (p.error_retry_at, 0);
+  ck_assert_int_gt (passed.error_retry_at, 0);
   ck_assert_int_eq (pass_stop (), 4);
 }
 END_TEST
@@ -168,20 +146,13 @@ START_TEST (what_does_not_go_together_is_told)
     rq.on_upload = i == 0 ? pass_on_upload : NULL;
     rq.on_start = i == 1 ? pass_on_start : NULL;
     rq.on_text = i == 2 ? count_text : NULL;
-    memset (&p, 0, sizeof p);
-    ck_assert_ptr_nonnull (kw_submit (kit.client, &rq, &on, &p));
-    PASS_UNTIL (p.ended);
-    ck_assert_int_eq (p.code, KW_ERR_USAGE);
+    memset (&passed, 0, sizeof passed);
+    ck_assert_ptr_nonnull (kw_submit (kit.client, &rq, &on, &passed));
+    PASS_UNTIL (passed.ended);
+    ck_assert_int_eq (passed.code, KW_ERR_USAGE);
   }
 }
 END_TEST
-
-static void
-setup (void)
-{
-  memset (&p, 0, sizeof p);
-  pass_setup ();
-}
 
 static Suite *
 suite (void)
@@ -189,7 +160,7 @@ suite (void)
   Suite *s = suite_create ("pass_errors");
   TCase *tc = tcase_create ("pass_errors");
 
-  tcase_add_checked_fixture (tc, setup, kit_teardown);
+  tcase_add_checked_fixture (tc, pass_setup, kit_teardown);
   tcase_set_timeout (tc, 120);
   tcase_add_test (tc, an_answer_that_breaks_off_is_an_error_behind_its_beginning);
   tcase_add_test (tc, nonsense_where_json_should_be_is_retried_unseen);

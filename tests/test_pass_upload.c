@@ -2,20 +2,6 @@
  * out when, what is sent again, and how they end. */
 #include "passkit.h"
 
-static struct passed p;
-
-#define JSON "Content-Type: application/json\r\n"
-
-static kw_request
-upload (const char *path, const char *type)
-{
-  kw_request rq = KW_REQUEST_INIT;
-
-  rq.path = path;
-  rq.content_type = type;
-  return rq;
-}
-
 START_TEST (a_body_of_50_MB_is_held_nowhere)
 {
   enum { BIG = 50 << 20 };
@@ -28,14 +14,14 @@ START_TEST (a_body_of_50_MB_is_held_nowhere)
   for (int i = 0; i < 2; i++) {
     kw_request rq = upload ("/files", "application/octet-stream");
     before = pass_peak_kb ();
-    memset (&p, 0, sizeof p);
-    pass_upload (&p, NULL, BIG);
+    memset (&passed, 0, sizeof passed);
+    pass_upload (&passed, NULL, BIG);
     rq.upload_len = i == 0 ? BIG : -1;
     rq.replay_limit = 1 << 20;
-    pass_run (&p, &rq);
+    pass_run (&passed, &rq);
     after = pass_peak_kb ();
-    ck_assert_msg (p.code == 0, "%d: %s", i, p.why);
-    ck_assert_str_eq (p.model, "m");
+    ck_assert_msg (passed.code == 0, "%d: %s", i, passed.why);
+    ck_assert_str_eq (passed.model, "m");
     ck_assert_msg (after - before < 8192, "%d: grew by %ld KB", i, after - before);
   }
   ck_assert_int_eq (pass_stop (), 2);
@@ -60,13 +46,13 @@ START_TEST (what_is_kept_is_sent_again_after_a_switch)
   kw_request rq = upload ("/files", "application/octet-stream");
 
   pass_start (steps, "");
-  pass_upload (&p, NULL, SIZE);
-  pass_run (&p, &rq);
-  ck_assert_msg (p.code == 0, "%s", p.why);
-  ck_assert_str_eq (p.key, "backup-1");
-  ck_assert_int_eq (p.switches, 1);
-  ck_assert_int_eq (p.n_start, 1);
-  ck_assert_uint_eq (p.uploaded, SIZE); /* taken from its caller once */
+  pass_upload (&passed, NULL, SIZE);
+  pass_run (&passed, &rq);
+  ck_assert_msg (passed.code == 0, "%s", passed.why);
+  ck_assert_str_eq (passed.key, "backup-1");
+  ck_assert_int_eq (passed.switches, 1);
+  ck_assert_int_eq (passed.n_start, 1);
+  ck_assert_uint_eq (passed.uploaded, SIZE); /* taken from its caller once */
   ck_assert_int_eq (pass_stop (), 2);
   for (int i = 0; i < 2; i++) {
     ck_assert_uint_eq (provider.seen[i].body_len, SIZE);
@@ -93,20 +79,20 @@ START_TEST (what_is_larger_is_sent_once_and_its_error_handed_over)
   pass_start (steps, "backoff_initial = 1ms");
   for (int i = 0; i < 4; i++) {
     kw_request rq = upload ("/files", "application/octet-stream");
-    memset (&p, 0, sizeof p);
-    pass_upload (&p, NULL, rows[i].len);
+    memset (&passed, 0, sizeof passed);
+    pass_upload (&passed, NULL, rows[i].len);
     rq.replay_limit = LIMIT;
-    pass_run (&p, &rq);
-    ck_assert_msg (p.code == rows[i].code, "%d: %d %s", i, p.code, p.why);
-    ck_assert_int_eq (p.status, rows[i].status);
-    ck_assert_str_eq (p.key, rows[i].key);
-    ck_assert_int_eq (p.n_start, rows[i].status != 0);
-    if (p.code != 0) {
-      ck_assert_msg (strstr (p.why, "over replay_limit (100000 bytes)") != NULL, "%s", p.why);
-      ck_assert_int_eq (p.error_attempts, 1);
+    pass_run (&passed, &rq);
+    ck_assert_msg (passed.code == rows[i].code, "%d: %d %s", i, passed.code, passed.why);
+    ck_assert_int_eq (passed.status, rows[i].status);
+    ck_assert_str_eq (passed.key, rows[i].key);
+    ck_assert_int_eq (passed.n_start, rows[i].status != 0);
+    if (passed.code != 0) {
+      ck_assert_msg (strstr (passed.why, "over replay_limit (100000 bytes)") != NULL, "%s", passed.why);
+      ck_assert_int_eq (passed.error_attempts, 1);
     }
     if (i == 0)
-      ck_assert_str_eq (p.data, PASS_DAY);
+      ck_assert_str_eq (passed.data, PASS_DAY);
   }
   ck_assert_int_eq (pass_stop (), 4);
 }
@@ -122,11 +108,11 @@ START_TEST (what_is_as_large_as_the_limit_is_sent_again)
   kw_request rq = upload ("/files", "application/octet-stream");
 
   pass_start (steps, "backoff_initial = 1ms");
-  pass_upload (&p, NULL, LIMIT);
+  pass_upload (&passed, NULL, LIMIT);
   rq.upload_len = LIMIT;
   rq.replay_limit = LIMIT;
-  pass_run (&p, &rq);
-  ck_assert_msg (p.code == 0, "%s", p.why);
+  pass_run (&passed, &rq);
+  ck_assert_msg (passed.code == 0, "%s", passed.why);
   ck_assert_int_eq (pass_stop (), 2);
   ck_assert_uint_eq (provider.seen[1].body_len, LIMIT);
   ck_assert_int_eq (provider.seen[1].is_pattern, 1);
@@ -143,18 +129,18 @@ START_TEST (an_upload_that_has_paused_is_retried_and_goes_on)
   kw_request rq = upload ("/files", "application/octet-stream");
 
   pass_start (steps, "backoff_initial = 1ms");
-  pass_upload (&p, NULL, 50000);
-  p.pause_at = 20000;
-  pass_begin (&p, &rq);
-  PASS_UNTIL (p.paused);
+  pass_upload (&passed, NULL, 50000);
+  passed.pause_at = 20000;
+  pass_begin (&passed, &rq);
+  PASS_UNTIL (passed.paused);
   pass_open ();
   PASS_UNTIL (atomic_load (&provider.n_seen) == 2);
-  ck_assert_int_eq (p.ended, 0);
-  p.paused = 0;
-  kw_handle_resume_upload (p.handle);
-  PASS_UNTIL (p.ended);
-  ck_assert_msg (p.code == 0, "%s", p.why);
-  ck_assert_int_eq (p.attempts, 2);
+  ck_assert_int_eq (passed.ended, 0);
+  passed.paused = 0;
+  kw_handle_resume_upload (passed.handle);
+  PASS_UNTIL (passed.ended);
+  ck_assert_msg (passed.code == 0, "%s", passed.why);
+  ck_assert_int_eq (passed.attempts, 2);
   ck_assert_int_eq (pass_stop (), 2);
   ck_assert_uint_eq (provider.seen[1].body_len, 50000);
   ck_assert_int_eq (provider.seen[1].is_pattern, 1);
@@ -169,24 +155,24 @@ START_TEST (a_pause_is_no_silence)
   kw_request rq = upload ("/audio", "application/octet-stream");
 
   pass_start (steps, "attempt_timeout = 150ms");
-  pass_upload (&p, NULL, 50000);
-  p.pause_at = 20000;
-  p.pause = 1;
-  pass_begin (&p, &rq);
-  PASS_UNTIL (p.paused);
+  pass_upload (&passed, NULL, 50000);
+  passed.pause_at = 20000;
+  passed.pause = 1;
+  pass_begin (&passed, &rq);
+  PASS_UNTIL (passed.paused);
   for (int i = 0; i < 4; i++)
     pass_turn ();             /* up to its timer */
-  p.paused = 0;
-  kw_handle_resume_upload (p.handle);
-  PASS_UNTIL (p.n_data > 0);
+  passed.paused = 0;
+  kw_handle_resume_upload (passed.handle);
+  PASS_UNTIL (passed.n_data > 0);
   for (int i = 0; i < 4; i++)
     pass_turn ();             /* up to its timer */
-  while (!p.ended) {
-    kw_handle_resume (p.handle);
+  while (!passed.ended) {
+    kw_handle_resume (passed.handle);
     pass_turn ();
   }
-  ck_assert_msg (p.code == 0, "%s", p.why);
-  ck_assert_int_eq (p.is_pattern, 1);
+  ck_assert_msg (passed.code == 0, "%s", passed.why);
+  ck_assert_int_eq (passed.is_pattern, 1);
   ck_assert_int_eq (pass_stop (), 1);
 }
 END_TEST
@@ -200,19 +186,19 @@ START_TEST (a_provider_that_does_not_read_is_not_read_for)
   uint64_t before;
 
   pass_start (steps, "");
-  pass_upload (&p, NULL, BIG);
+  pass_upload (&passed, NULL, BIG);
   rq.replay_limit = 1 << 20;
-  pass_begin (&p, &rq);
-  PASS_UNTIL (p.uploaded > 1 << 20);
+  pass_begin (&passed, &rq);
+  PASS_UNTIL (passed.uploaded > 1 << 20);
   pass_wait_for_head ();
   pass_turn_until_quiet ();
-  before = p.uploaded;
+  before = passed.uploaded;
   ck_assert_uint_lt (before, BIG / 2);  /* the system's buffers are full */
   pass_turn_until_quiet ();
-  ck_assert_uint_eq (p.uploaded, before);
+  ck_assert_uint_eq (passed.uploaded, before);
   pass_open ();
-  PASS_UNTIL (p.ended);
-  ck_assert_msg (p.code == 0, "%s", p.why);
+  PASS_UNTIL (passed.ended);
+  ck_assert_msg (passed.code == 0, "%s", passed.why);
   ck_assert_int_eq (pass_stop (), 1);
   ck_assert_uint_eq (provider.seen[0].body_len, BIG);
   ck_assert_int_eq (provider.seen[0].is_pattern, 1);
@@ -234,23 +220,23 @@ START_TEST (an_upload_that_ends_badly)
   pass_start (steps, "");
   for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
     kw_request rq = upload ("/files", rows[i].type);
-    memset (&p, 0, sizeof p);
-    pass_upload (&p, NULL, 50000);
+    memset (&passed, 0, sizeof passed);
+    pass_upload (&passed, NULL, 50000);
     rq.upload_len = rows[i].declared;
-    p.pause_at = 30000;
-    pass_begin (&p, &rq);
-    PASS_UNTIL (p.paused);
+    passed.pause_at = 30000;
+    pass_begin (&passed, &rq);
+    PASS_UNTIL (passed.paused);
     if (i < 3)
       pass_wait_for_head ();
     if (rows[i].says != 0)
-      p.says = rows[i].says;
-    p.paused = 0;
-    kw_handle_resume_upload (p.handle);
-    PASS_UNTIL (p.ended);
-    ck_assert_msg (p.code == rows[i].code, "%zu: %d %s", i, p.code, p.why);
-    ck_assert_int_eq (p.n_start, 0);
-    if (p.code == KW_ERR_USAGE)
-      ck_assert_msg (strstr (p.why, "ended after 50000 of 70000 bytes") != NULL, "%s", p.why);
+      passed.says = rows[i].says;
+    passed.paused = 0;
+    kw_handle_resume_upload (passed.handle);
+    PASS_UNTIL (passed.ended);
+    ck_assert_msg (passed.code == rows[i].code, "%zu: %d %s", i, passed.code, passed.why);
+    ck_assert_int_eq (passed.n_start, 0);
+    if (passed.code == KW_ERR_USAGE)
+      ck_assert_msg (strstr (passed.why, "ended after 50000 of 70000 bytes") != NULL, "%s", passed.why);
   }
   ck_assert_int_eq (pass_stop (), 3);
 }
@@ -264,18 +250,18 @@ START_TEST (a_cancel_in_the_middle_of_an_upload)
   pass_start (steps, "");
   for (int i = 0; i < 2; i++) {
     kw_request rq = upload ("/files", types[i]);
-    memset (&p, 0, sizeof p);
-    pass_upload (&p, NULL, 50000);
-    p.pause_at = 20000;
-    pass_begin (&p, &rq);
-    PASS_UNTIL (p.paused);
+    memset (&passed, 0, sizeof passed);
+    pass_upload (&passed, NULL, 50000);
+    passed.pause_at = 20000;
+    pass_begin (&passed, &rq);
+    PASS_UNTIL (passed.paused);
     if (i == 0)
       pass_wait_for_head ();
-    kw_handle_cancel (p.handle);
-    kw_handle_resume_upload (p.handle);
-    PASS_UNTIL (p.ended);
-    ck_assert_int_eq (p.code, KW_ERR_CANCELLED);
-    ck_assert_int_eq (p.n_start, 0);
+    kw_handle_cancel (passed.handle);
+    kw_handle_resume_upload (passed.handle);
+    PASS_UNTIL (passed.ended);
+    ck_assert_int_eq (passed.code, KW_ERR_CANCELLED);
+    ck_assert_int_eq (passed.n_start, 0);
   }
   ck_assert_int_eq (pass_stop (), 1);
 }
@@ -287,12 +273,12 @@ START_TEST (a_body_that_does_not_come_ends_at_the_deadline)
   kw_request rq = upload ("/chat/completions", NULL);
 
   pass_start (steps, "");
-  pass_upload (&p, "{\"model\":\"m\"}", 0);
-  p.pause_at = 3;
+  pass_upload (&passed, "{\"model\":\"m\"}", 0);
+  passed.pause_at = 3;
   rq.deadline_ms = 100;
-  pass_run (&p, &rq);
-  ck_assert_int_eq (p.code, KW_ERR_DEADLINE);
-  ck_assert_msg (strstr (p.why, "nothing was sent") != NULL, "%s", p.why);
+  pass_run (&passed, &rq);
+  ck_assert_int_eq (passed.code, KW_ERR_DEADLINE);
+  ck_assert_msg (strstr (passed.why, "nothing was sent") != NULL, "%s", passed.why);
   ck_assert_int_eq (pass_stop (), 0);
 }
 END_TEST
@@ -315,13 +301,13 @@ START_TEST (a_handle_goes_from_one_kind_to_the_next)
   chat.body = "{\"model\":\"m\"}";
   chat.body_len = strlen (chat.body);
   for (int i = 0; i < 5; i++) {
-    memset (&p, 0, sizeof p);
+    memset (&passed, 0, sizeof passed);
     if (i % 2 == 0 && i < 4)
-      pass_upload (&p, NULL, 70000);
+      pass_upload (&passed, NULL, 70000);
     if (i == 2)
       up.method = "PUT";
-    pass_run (&p, i % 2 == 0 && i < 4 ? &up : i == 3 ? &get : &chat);
-    ck_assert_msg (p.code == 0, "%d: %s", i, p.why);
+    pass_run (&passed, i % 2 == 0 && i < 4 ? &up : i == 3 ? &get : &chat);
+    ck_assert_msg (passed.code == 0, "%d: %s", i, passed.why);
   }
   ck_assert_int_eq (pass_stop (), 5);
   ck_assert_int_eq (strncmp (provider.seen[0].head, "POST ", 5), 0);
@@ -336,20 +322,13 @@ START_TEST (a_handle_goes_from_one_kind_to_the_next)
 }
 END_TEST
 
-static void
-setup (void)
-{
-  memset (&p, 0, sizeof p);
-  pass_setup ();
-}
-
 static Suite *
 suite (void)
 {
   Suite *s = suite_create ("pass_upload");
   TCase *tc = tcase_create ("pass_upload");
 
-  tcase_add_checked_fixture (tc, setup, kit_teardown);
+  tcase_add_checked_fixture (tc, pass_setup, kit_teardown);
   tcase_set_timeout (tc, 120);
   tcase_add_test (tc, a_body_of_50_MB_is_held_nowhere);
   tcase_add_test (tc, what_is_kept_is_sent_again_after_a_switch);
