@@ -92,18 +92,24 @@ kwi_provider_add_key (struct kwi_provider_config *provider, const char *name)
 }
 
 static void
+clear_options (struct kwi_option *options, size_t n)
+{
+  for (size_t i = 0; i < n; i++) {
+    free (options[i].name);
+    free (options[i].value);
+  }
+  free (options);
+}
+
+static void
 clear_provider (struct kwi_provider_config *provider)
 {
   for (size_t i = 0; i < provider->n_keys; i++) {
     free (provider->keys[i].name);
     free (provider->keys[i].value);
   }
-  for (size_t i = 0; i < provider->n_options; i++) {
-    free (provider->options[i].name);
-    free (provider->options[i].value);
-  }
+  clear_options (provider->options, provider->n_options);
   free (provider->keys);
-  free (provider->options);
   free (provider->name);
   free (provider->plugin);
   free (provider->base_url);
@@ -123,6 +129,7 @@ kwi_config_free (struct kwi_config *config)
     clear_provider (&config->providers[i]);
   for (size_t i = 0; i < config->n_plugin_dirs; i++)
     free (config->plugin_dirs[i]);
+  clear_options (config->gateway, config->n_gateway);
   free (config->providers);
   free (config->plugin_dirs);
   free (config->path);

@@ -86,6 +86,8 @@ struct kwi_config {
   int log_level;                /* KW_LOG_*                               */
   struct kwi_provider_config *providers;
   size_t n_providers;
+  struct kwi_option *gateway;   /* [gateway]; see option-gateway.c        */
+  size_t n_gateway;
 };
 
 /* path NULL: the search order of keywheel.ini(5), and without any file an

@@ -86,7 +86,7 @@ bad_header (const char *s, size_t len)
 
   if (close == NULL)
     return "a section without its ]; allowed: [keywheel], [provider NAME], "
-           "[key PROVIDER/NAME]";
+           "[key PROVIDER/NAME], [gateway]";
   if (memchr (s, ';', (size_t) (close - s)) != NULL)
     return "a \";\" within a section's name";
   if (close - s - 1 > INIH_NAME)

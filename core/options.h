@@ -25,8 +25,10 @@ struct kwi_setting {
 int kwi_set_keywheel (const struct kwi_setting *, struct kwi_config *);
 int kwi_set_provider (const struct kwi_setting *, struct kwi_provider_config *);
 int kwi_set_key (const struct kwi_setting *, struct kwi_key_config *);
+int kwi_set_gateway (const struct kwi_setting *, struct kwi_config *);
 
 extern const char *const kwi_keywheel_options[];
 extern const char *const kwi_key_options[];
+extern const char *const kwi_gateway_options[];
 
 #endif

@@ -12,7 +12,7 @@
 #include "options.h"
 #include "values.h"
 
-enum kind { NOWHERE = 0, LOST, KEYWHEEL, PROVIDER, KEY };
+enum kind { NOWHERE = 0, LOST, KEYWHEEL, PROVIDER, KEY, GATEWAY };
 
 struct seen {                   /* an option of the section being read */
   char name[52];                /* inih keeps 49 bytes                 */
@@ -33,10 +33,11 @@ struct parser {
   size_t n_seen;
 
   int keywheel_line;            /* of the only [keywheel]; 0: none yet */
+  int gateway_line;             /* likewise                            */
   int provider_line;            /* of its provider = */
 };
 
-#define ALLOWED "[keywheel], [provider NAME], [key PROVIDER/NAME]"
+#define ALLOWED "[keywheel], [provider NAME], [key PROVIDER/NAME], [gateway]"
 #define NAMES "1 to 63 of A-Z a-z 0-9 . _ -"
 
 /* ---- Sections ---------------------------------------------------------- */
@@ -190,21 +191,23 @@ begin_key (struct parser *p, const char *name)
   return 0;
 }
 
+/* One of those that there is once.  line: where it was. */
 static void
-begin_keywheel (struct parser *p)
+begin_only (struct parser *p, enum kind kind, int *line)
 {
-  if (p->keywheel_line != 0)
-    twice (p, p->keywheel_line);
+  if (*line != 0)
+    twice (p, *line);
   else
-    p->keywheel_line = p->line;
-  p->kind = KEYWHEEL;
+    *line = p->line;
+  p->kind = kind;
 }
 
 static void
 unknown_section (const struct parser *p, const char *word, const char *rest)
 {
-  static const char *const words[] = { "keywheel", "provider", "key", NULL };
+  static const char *const words[] = { "keywheel", "gateway", "provider", "key", NULL };
   const char *nearest = kwi_nearest (word, words);
+  int alone = nearest == words[0] || nearest == words[1];
 
   if (nearest == NULL)
     kwi_mistake (p->mistakes, "%s:%d: unknown section %s (known: " ALLOWED ")",
@@ -212,8 +215,7 @@ unknown_section (const struct parser *p, const char *word, const char *rest)
   else
     kwi_mistake (p->mistakes, "%s:%d: unknown section %s; did you mean [%s%s%s"
                  "]? (known: " ALLOWED ")", p->file, p->line, p->title,
-                 nearest, nearest == words[0] ? "" : " ",
-                 nearest == words[0] ? "" : rest);
+                 nearest, alone ? "" : " ", alone ? "" : rest);
 }
 
 /* "key  groq/primary " becomes "key", "groq/primary". */
@@ -251,7 +253,9 @@ begin_section (void *user, const char *name, int line)
   if (n < 0)
     return -1;
   if (strcmp (word, "keywheel") == 0 && rest[0] == '\0')
-    begin_keywheel (p);
+    begin_only (p, KEYWHEEL, &p->keywheel_line);
+  else if (strcmp (word, "gateway") == 0 && rest[0] == '\0')
+    begin_only (p, GATEWAY, &p->gateway_line);
   else if (strcmp (word, "provider") == 0)
     return begin_provider (p, rest);
   else if (strcmp (word, "key") == 0)
@@ -333,6 +337,11 @@ set_option (struct parser *p, const struct kwi_setting *s)
       unknown_option (p, s, kwi_keywheel_options);
     if (strcmp (s->name, "provider") == 0)
       p->provider_line = s->line;
+    break;
+  case GATEWAY:
+    r = kwi_set_gateway (s, p->config);
+    if (r == 1)
+      unknown_option (p, s, kwi_gateway_options);
     break;
   case PROVIDER:
     r = kwi_set_provider (s, provider);

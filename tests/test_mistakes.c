@@ -27,7 +27,7 @@ struct one {
   const char *text;             /* behind "error: keywheel.ini:" */
 };
 
-#define NEED " (known: [keywheel], [provider NAME], [key PROVIDER/NAME])"
+#define NEED " (known: [keywheel], [provider NAME], [key PROVIDER/NAME], [gateway])"
 #define CHARS "1 to 63 of A-Z a-z 0-9 . _ -"
 
 static const struct one sections[] = {
@@ -60,7 +60,7 @@ static const struct one sections[] = {
     "5: [key p/k] was already there in line 1; give each key a name of its "
     "own" },
   { "[keywheel\nprovider = x\n", "1: a section without its ]; allowed: "
-    "[keywheel], [provider NAME], [key PROVIDER/NAME]" },
+    "[keywheel], [provider NAME], [key PROVIDER/NAME], [gateway]" },
   { "[provider p] model = x\n",
     "1: text behind the ] of a section; put it on a line of its own" },
   { "[provider a ; b]\n", "1: a \";\" within a section's name" },
@@ -74,9 +74,29 @@ static const struct one sections[] = {
     "- only)" },
 };
 
+static const struct one gateways[] = {
+  { "[gateway]\nmax_bdoy = 1MB\n", "2: unknown option \"max_bdoy\" in [gateway]; did you "
+    "mean \"max_body\"? (known: listen, client_tokens, allowed_hosts, allowed_origins, "
+    "requests_per_minute, concurrency, max_connections, max_header, max_body, "
+    "replay_limit, header_timeout, idle_timeout, drain_timeout, access_log)" },
+  { "[gateway]\nlisten =\n", "2: listen in [gateway] has no value; give it one or remove "
+    "the line" },
+  { "[gateway]\nmax_body = 2\n", "2: max_body = 2 is out of range; allowed: 1KB to "
+    "1024GB" },
+  { "[gateway]\nmax_body = big\n", "2: max_body = big is not a size; write a number with "
+    "KB, MB or GB, such as 64MB (allowed: 1KB to 1024GB)" },
+  { "[gateway]\nidle_timeout = 3\n", "2: idle_timeout = 3 is not a duration; write numbers "
+    "with units, such as 2s or 1m30s (allowed: 1s to 1h)" },
+  { "[gateway]\nconcurrency = x\n", "2: concurrency = x is not a whole number (allowed: 0 "
+    "to 1000000)" },
+  { "[gateway]\n[keywheel]\n[gateway]\n",
+    "3: [gateway] was already there in line 1; put all its options into one" },
+  { "[gateways]\n", "1: unknown section [gateways]; did you mean [gateway]?" NEED },
+};
+
 static const struct one lines[] = {
   { "provider = groq\n", "1: \"provider\" stands before any section; put it "
-    "below one of: [keywheel], [provider NAME], [key PROVIDER/NAME]" },
+    "below one of: [keywheel], [provider NAME], [key PROVIDER/NAME], [gateway]" },
   { "[provider p]\nmodel\n", "2: neither a [section] nor NAME = VALUE" },
   { "[provider p]\nmodel", "2: neither a [section] nor NAME = VALUE" },
   { "[provider p]\n= x\n",
@@ -225,23 +245,30 @@ expect_below (const char *header, const struct one *one)
 
 #define COUNT(array) (sizeof (array) / sizeof (array)[0])
 
+static void
+expect_each (const struct one *cases, size_t n)
+{
+  for (size_t i = 0; i < n; i++) {
+    expect_one (cases[i].ini, cases[i].text);
+    ck_assert_msg (kit.n_mistakes == 1, "%s\nmore than one:%s", cases[i].ini, kit_all ());
+  }
+}
+
 START_TEST (wrong_sections)
 {
-  for (size_t i = 0; i < COUNT (sections); i++) {
-    expect_one (sections[i].ini, sections[i].text);
-    ck_assert_msg (kit.n_mistakes == 1, "%s\nmore than one:%s",
-                   sections[i].ini, kit_all ());
-  }
+  expect_each (sections, COUNT (sections));
 }
 END_TEST
 
 START_TEST (wrong_lines)
 {
-  for (size_t i = 0; i < COUNT (lines); i++) {
-    expect_one (lines[i].ini, lines[i].text);
-    ck_assert_msg (kit.n_mistakes == 1, "%s\nmore than one:%s", lines[i].ini,
-                   kit_all ());
-  }
+  expect_each (lines, COUNT (lines));
+}
+END_TEST
+
+START_TEST (wrong_gateways)
+{
+  expect_each (gateways, COUNT (gateways));
 }
 END_TEST
 
@@ -372,6 +399,7 @@ mistakes_suite (void)
 
   tcase_add_checked_fixture (t, kit_begin, kit_end);
   tcase_add_test (t, wrong_sections);
+  tcase_add_test (t, wrong_gateways);
   tcase_add_test (t, wrong_lines);
   tcase_add_test (t, wrong_values_for_a_provider);
   tcase_add_test (t, wrong_values_in_general);
