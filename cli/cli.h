@@ -25,6 +25,7 @@ struct cli_options {
   const char *model;
   const char *system;
   const char *path;
+  const char *listen;
   int stream;                   /* 1, 0, or -1: by the look of stdout     */
   int json;
   int watch;
@@ -59,6 +60,7 @@ extern const struct cli_command cli_commands[];
 
 int cli_chat (const struct cli_options *);
 int cli_send (const struct cli_options *);
+int cli_serve (const struct cli_options *);
 int cli_status (const struct cli_options *);
 int cli_reset (const struct cli_options *);
 int cli_check (const struct cli_options *);
@@ -76,9 +78,10 @@ int cli_out_last (const void *data, size_t len);
 int cli_interrupted (void);     /* 1: one came                             */
 int cli_out_json (struct json_object *);        /* and a newline           */
 
-/* Opens the client of the command line, tells its warnings if log_level lets
- * them through, and does cli_begin.  Returns the exit code, the reason having
- * been told. */
+/* Opens the client of the command line, and tells its warnings if log_level lets
+ * them through.  Returns the exit code, the reason having been told. */
+int cli_open_client (const struct cli_options *, kw_client **ret);
+/* And does cli_begin. */
 int cli_open (const struct cli_options *, kw_client **ret);
 /* Only opens it. */
 int cli_open_quietly (const struct cli_options *, kw_client **ret);

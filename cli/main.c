@@ -169,7 +169,7 @@ cli_open_quietly (const struct cli_options *options, kw_client **ret)
 }
 
 int
-cli_open (const struct cli_options *options, kw_client **ret)
+cli_open_client (const struct cli_options *options, kw_client **ret)
 {
   kw_client *client;
   int r = cli_open_quietly (options, &client);
@@ -178,9 +178,18 @@ cli_open (const struct cli_options *options, kw_client **ret)
     return r;
   if (cli_level (options, client) >= 1)
     (void) cli_tell_warnings (client);
-  cli_begin (options, client);
   *ret = client;
   return CLI_OK;
+}
+
+int
+cli_open (const struct cli_options *options, kw_client **ret)
+{
+  int r = cli_open_client (options, ret);
+
+  if (r == CLI_OK)
+    cli_begin (options, *ret);
+  return r;
 }
 
 void
@@ -230,15 +239,11 @@ no_command (int argc, char **argv)
   const struct cli_command *about;
 
   if (word == NULL)
-    return cli_usage (NULL, "which command?  chat, send, status, reset, check or "
-                      "plugins");
+    return cli_usage (NULL, "which command?  chat, send, serve, status, reset, check "
+                      "or plugins");
   if (strcmp (word, "--version") == 0) {
     print_version ();
     return CLI_OK;
-  }
-  if (strcmp (word, "serve") == 0) {
-    cli_say ("serve: the gateway is not in this build");
-    return CLI_USAGE;
   }
   if (strcmp (word, "help") == 0 || strcmp (word, "--help") == 0
       || strcmp (word, "-h") == 0) {

@@ -23,6 +23,7 @@ static const struct option_info {
   { 'S', "stream",    NULL,       "print the reply as it arrives" },
   { 'N', "no-stream", NULL,       "print the reply when it is complete" },
   { 'P', "path",      "PATH",     "another endpoint, such as /embeddings" },
+  { 'O', "listen",    "ADDR",     "HOST:PORT or unix:PATH, instead of the configured" },
   { 'J', "json",      NULL,       "JSON instead of text" },
   { 'W', "watch",     NULL,       "go on showing it, until q or Ctrl-C" },
   { 'L', "live",      NULL,       "try each key once at its provider" },
@@ -55,6 +56,11 @@ const struct cli_command cli_commands[] = {
     "unchanged, and the answer's body is printed unchanged, nothing added.  A body\n"
     "with \"stream\": true gets its events printed as they arrive.\n",
     cli_send },
+  { "serve", "", "cOvhV",
+    "the gateway: OpenAI's API on this machine, for any program",
+    "Clients have http://127.0.0.1:8787/v1 as their base URL, or /PROVIDER/v1 for\n"
+    "another than the default provider.  man keywheel-serve tells all.\n",
+    cli_serve },
   { "status", "", "cpJWvhV",
     "the keys, what is known of their limits, when they come back",
     "All providers, or the one of -p.  --json: one object, of the provider of -p or of\n"
@@ -187,8 +193,8 @@ cli_unknown_command (const char *name)
   if (near != NULL)
     return cli_usage (NULL, "there is no command \"%s\"; did you mean \"%s\"?", name,
                       near);
-  return cli_usage (NULL, "there is no command \"%s\"; there are chat, send, status, "
-                    "reset, check and plugins", name);
+  return cli_usage (NULL, "there is no command \"%s\"; there are chat, send, serve, "
+                    "status, reset, check and plugins", name);
 }
 
 /* "--s" of chat: the first two that it may be the beginning of. */
@@ -285,6 +291,7 @@ take (struct cli_options *o, int letter, const char *value)
   case 'm': o->model = value; break;
   case 's': o->system = value; break;
   case 'P': o->path = value; break;
+  case 'O': o->listen = value; break;
   case 'S': o->stream = 1; break;
   case 'N': o->stream = 0; break;
   case 'J': o->json = 1; break;

@@ -37,7 +37,7 @@ forbid ()
   fi
 }
 
-find core plugins stores cli sim include tests examples -name '*.[ch]' | sort > "$tmp/files"
+find core plugins stores cli gateway sim include tests examples -name '*.[ch]' | sort > "$tmp/files"
 test "$(wc -l < "$tmp/files")" -gt 20 || broken "hardly any source files were found"
 
 # A call, and not the name's use as a member or as a part of another name.
@@ -74,9 +74,9 @@ while IFS= read -r f; do
       text "$f" > "$tmp/text"
       forbid "$f" '#.*include.*(<(json-c|curl|sodium|ini)|keywheel\.h|"(\.\./\.\./|core/))' \
         "a store needs keywheel/store.h, its library and the C library" < "$tmp/text" ;;
-    cli/*)
+    cli/* | gateway/*)
       text "$f" > "$tmp/text"
-      forbid "$f" '#.*include.*"(\.\./|core/)' "the CLI stands on the public API alone" \
+      forbid "$f" '#.*include.*"(\.\./|core/)' "the programs stand on the public API alone" \
         < "$tmp/text" ;;
   esac
   case $f in
@@ -105,7 +105,7 @@ done < "$tmp/files"
 
 # What the Makefile does not name is neither built, nor run, nor in the tarball.
 sed 's/[^A-Za-z0-9_./-]/\n/g' Makefile.am | sort -u > "$tmp/named"
-find core plugins stores cli sim tests -name '*.[ch]' | sort | while IFS= read -r f; do
+find core plugins stores cli gateway sim tests -name '*.[ch]' | sort | while IFS= read -r f; do
   grep -qxF -e "$f" -e "${f%.c}" -e "${f%.c}.la" "$tmp/named" \
     || echo "$f: Makefile.am does not name it"
 done > "$tmp/unnamed"

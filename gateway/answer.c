@@ -1,0 +1,169 @@
+/* answer - responses of libmicrohttpd (see answer.h). */
+#include "answer.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A stream's provider is read from again when no more than this waits for the
+ * client; see call.c for when it is not. */
+#define LOW (16 * 1024)
+#define BLOCK 1024              /* chunks are not bound by it */
+#define JSON "application/json"
+
+static void
+add_text (struct MHD_Response *response, const char *name, const char *value)
+{
+  if (value != NULL && value[0] != '\0')
+    (void) MHD_add_response_header (response, name, value);
+}
+
+static void
+add_number (struct MHD_Response *response, const char *name, int64_t n)
+{
+  char text[24];
+  int len = snprintf (text, sizeof text, "%" PRId64, n);
+
+  if (len > 0 && (size_t) len < sizeof text)
+    add_text (response, name, text);
+}
+
+/* What was tried; nothing if the provider was not asked. */
+static void
+add_record (struct MHD_Response *response, const struct gw_record *record)
+{
+  if (record->attempts == 0)
+    return;
+  add_text (response, "x-keywheel-key", record->key);
+  add_number (response, "x-keywheel-attempts", record->attempts);
+  add_number (response, "x-keywheel-switches", record->switches);
+  add_number (response, "x-keywheel-waited-ms", record->waited_ms);
+}
+
+/* Takes the response over. */
+static enum MHD_Result
+queue (struct gw_request *r, int status, struct MHD_Response *response)
+{
+  enum MHD_Result result;
+
+  if (response == NULL)
+    return MHD_NO;
+  add_record (response, &r->record);
+  if (r->gateway->draining)
+    add_text (response, MHD_HTTP_HEADER_CONNECTION, "close");
+  result = MHD_queue_response (r->connection, (unsigned) status, response);
+  MHD_destroy_response (response);
+  r->queued = 1;
+  return result;
+}
+
+enum MHD_Result
+gw_answer_text (struct gw_request *r, int status, const char *type, char *text,
+                size_t len)
+{
+  struct MHD_Response *response
+    = text != NULL ? MHD_create_response_from_buffer (len, text, MHD_RESPMEM_MUST_FREE)
+                   : NULL;
+
+  if (response == NULL) {
+    free (text);
+    return MHD_NO;
+  }
+  add_text (response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+  return queue (r, status, response);
+}
+
+enum MHD_Result
+gw_answer_error (struct gw_request *r)
+{
+  const struct gw_error *e = &r->error;
+  struct MHD_Response *response;
+  size_t len = 0;
+  char *text = gw_error_json (e, &len);
+
+  if (text == NULL)
+    return MHD_NO;
+  response = MHD_create_response_from_buffer (len, text, MHD_RESPMEM_MUST_FREE);
+  if (response == NULL) {
+    free (text);
+    return MHD_NO;
+  }
+  add_text (response, MHD_HTTP_HEADER_CONTENT_TYPE, JSON);
+  if (e->retry_after_ms > 0)
+    add_number (response, MHD_HTTP_HEADER_RETRY_AFTER, gw_error_retry_after (e));
+  if (e->no_retry)
+    add_text (response, "x-should-retry", "false");
+  if (e->status == MHD_HTTP_METHOD_NOT_ALLOWED)
+    add_text (response, MHD_HTTP_HEADER_ALLOW, gw_route_methods (r->route.place));
+  return queue (r, e->status, response);
+}
+
+static void
+add_head (struct MHD_Response *response, const struct gw_head *head)
+{
+  const char *at = head->fields.data;
+  const char *end = at + head->fields.end;
+
+  while (at < end) {
+    const char *value = at + strlen (at) + 1;
+    add_text (response, at, value);
+    at = value + strlen (value) + 1;
+  }
+}
+
+/* A piece that is there, or the end, or sleep until there is something. */
+static ssize_t
+read_out (void *user, uint64_t pos, char *buf, size_t max)
+{
+  struct gw_request *r = user;
+  size_t n = gw_buffer_take (&r->out, buf, max);
+
+  (void) pos;
+  if (n > 0) {
+    if (r->paused && gw_buffer_len (&r->out) <= LOW && r->handle != NULL) {
+      r->paused = 0;
+      kw_handle_resume (r->handle);
+    }
+    return (ssize_t) n;
+  }
+  if (r->gone || r->broken)
+    return MHD_CONTENT_READER_END_WITH_ERROR;
+  if (r->ended)
+    return MHD_CONTENT_READER_END_OF_STREAM;
+  gw_request_sleep (r);
+  return 0;
+}
+
+/* All of it is there: it lives as long as the request, and so longer than the
+ * response. */
+static struct MHD_Response *
+whole (struct gw_request *r)
+{
+  return MHD_create_response_from_buffer (gw_buffer_len (&r->out), r->out.data + r->out.at,
+                                          MHD_RESPMEM_PERSISTENT);
+}
+
+static struct MHD_Response *
+as_it_comes (struct gw_request *r)
+{
+  uint64_t size = r->head.length >= 0 && !r->broken ? (uint64_t) r->head.length
+                                                    : MHD_SIZE_UNKNOWN;
+
+  return MHD_create_response_from_callback (size, BLOCK, read_out, r, NULL);
+}
+
+enum MHD_Result
+gw_answer (struct gw_request *r)
+{
+  struct MHD_Response *response;
+
+  if (r->gone)
+    return MHD_NO;
+  if (r->head.status == 0)
+    return gw_answer_error (r);
+  response = r->ended && !r->broken ? whole (r) : as_it_comes (r);
+  if (response != NULL)
+    add_head (response, &r->head);
+  return queue (r, r->head.status, response);
+}

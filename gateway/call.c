@@ -1,0 +1,261 @@
+/* call - a request handed to the library, and what comes back (see call.h).
+ * The callbacks run within kw_client_process. */
+#include "call.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+/* So much of a stream waits for a slow client; then its provider waits, too. */
+#define HIGH (64 * 1024)
+#define EVENTS "text/event-stream"
+
+static int64_t
+unix_ms (void)
+{
+  struct timespec now;
+
+  (void) clock_gettime (CLOCK_REALTIME, &now);
+  return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void
+copy_name (char to[KW_NAME_MAX], const char *name)
+{
+  size_t len = strnlen (name, KW_NAME_MAX - 1);
+
+  memcpy (to, name, len);
+  to[len] = '\0';
+}
+
+/* ---- Before ------------------------------------------------------------------ */
+
+static int
+has_provider (const kw_client *client, const char *name)
+{
+  const char *other;
+
+  if (name[0] == '\0')
+    return 1;                   /* the default one */
+  for (size_t i = 0; (other = kw_client_provider (client, i)) != NULL; i++)
+    if (strcmp (other, name) == 0)
+      return 1;
+  return 0;
+}
+
+void
+gw_call_check (struct gw_request *r)
+{
+  static const char *const methods[] = { "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD" };
+
+  if (!has_provider (r->wheel->client, r->route.provider)) {
+    gw_error_set (&r->error, 404, "invalid_request_error", "unknown_provider",
+                  "there is no provider \"%s\"; /status has those that there are",
+                  r->route.provider);
+    return;
+  }
+  for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
+    if (strcmp (r->method, methods[i]) == 0)
+      return;
+  gw_error_set (&r->error, 405, "invalid_request_error", "method_not_allowed",
+                "%s is not possible here", r->method);
+}
+
+/* ---- Meanwhile ------------------------------------------------------------------ */
+
+static void
+on_event (void *user, const kw_event *e)
+{
+  struct gw_record *record = &((struct gw_request *) user)->record;
+
+  switch (e->type) {
+  case KW_EVENT_ATTEMPT:
+    record->attempts = e->attempt;
+    copy_name (record->key, e->key);
+    copy_name (record->provider, e->provider);
+    break;
+  case KW_EVENT_SWITCH:
+    record->switches++;
+    break;
+  case KW_EVENT_WAIT:
+    record->waited_ms += e->wait_ms;
+    break;
+  default:
+    break;
+  }
+}
+
+static void
+put_field (struct gw_head *head, const char *name, const char *value)
+{
+  if (value[0] != '\0' && gw_buffer_put (&head->fields, name, strlen (name) + 1) == 0)
+    (void) gw_buffer_put (&head->fields, value, strlen (value) + 1);
+}
+
+static void
+on_start (void *user, const kw_start *start)
+{
+  struct gw_request *r = user;
+
+  r->head.status = start->http_status;
+  r->head.length = start->content_length;
+  r->head.events = strncasecmp (start->content_type, EVENTS, sizeof EVENTS - 1) == 0;
+  copy_name (r->record.key, start->key);
+  r->record.attempts = start->attempts;
+  r->record.switches = start->switches;
+  r->record.waited_ms = start->waited_ms;
+  put_field (&r->head, MHD_HTTP_HEADER_CONTENT_TYPE, start->content_type);
+  if (r->head.events)           /* nor is a proxy in front to hold it back */
+    put_field (&r->head, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache");
+  for (int i = 0; i < start->n_fields; i++)
+    put_field (&r->head, start->fields[i].name, start->fields[i].value);
+}
+
+static int
+on_data (void *user, const void *data, size_t len)
+{
+  struct gw_request *r = user;
+
+  if (r->gone || r->completed || gw_buffer_put (&r->out, data, len) != 0)
+    return 1;
+  r->paused = gw_buffer_len (&r->out) > HIGH;
+  gw_request_wake (r);
+  return r->paused ? KW_PAUSE : 0;
+}
+
+/* What was sent cannot be taken back: the SDKs know an error in an event, and
+ * that the answer was cut short shows in how it ends. */
+static void
+put_error_event (struct gw_request *r)
+{
+  size_t len = 0;
+  char *text = gw_error_json (&r->error, &len);
+
+  if (text != NULL && gw_buffer_put (&r->out, "data: ", 6) == 0
+      && gw_buffer_put (&r->out, text, len) == 0)
+    (void) gw_buffer_put (&r->out, "\n\n", 2);
+  free (text);
+}
+
+static void
+on_end (void *user, int code, kw_reply *reply, const struct kw_error *err)
+{
+  struct gw_request *r = user;
+
+  r->handle = NULL;
+  r->ended = 1;
+  kw_reply_free (reply);
+  if (code != 0 && r->error.status == 0)
+    gw_error_of_call (&r->error, code, err, unix_ms ());
+  r->broken = code != 0 && r->head.status != 0 && r->head.status < 400;
+  if (r->broken && r->head.events)
+    put_error_event (r);
+  gw_request_wake (r);
+}
+
+/* Some more of the request's body. */
+static int64_t
+on_upload (void *user, void *buf, size_t size)
+{
+  struct gw_request *r = user;
+  size_t n = gw_buffer_take (&r->body, buf, size);
+
+  if (r->gone || r->completed || r->error.status != 0)
+    return -1;
+  r->starved = n == 0 && !r->arrived;
+  if (r->starved)
+    return KW_PAUSE;
+  if (r->full && gw_buffer_len (&r->body) <= HIGH) {
+    r->full = 0;
+    gw_request_wake (r);
+  }
+  return (int64_t) n;
+}
+
+/* ---- The call ------------------------------------------------------------------- */
+
+struct fields {
+  kw_field of[64];
+  int32_t n;
+};
+
+static enum MHD_Result
+add_field (void *user, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+  struct fields *f = user;
+
+  (void) kind;
+  if (name != NULL && value != NULL && f->n < (int32_t) (sizeof f->of / sizeof f->of[0]))
+    f->of[f->n++] = (kw_field) { name, value };
+  return MHD_YES;
+}
+
+void
+gw_call_begin (struct gw_request *r, int64_t length)
+{
+  kw_request rq = KW_REQUEST_INIT;
+  kw_callbacks on = KW_CALLBACKS_INIT;
+  struct fields fields = { .n = 0 };
+
+  (void) MHD_get_connection_values (r->connection, MHD_HEADER_KIND, add_field, &fields);
+  rq.pass = 1;
+  rq.provider = r->route.provider[0] != '\0' ? r->route.provider : NULL;
+  rq.method = r->method;
+  rq.path = r->route.rest;
+  rq.content_type = MHD_lookup_connection_value (r->connection, MHD_HEADER_KIND,
+                                                 MHD_HTTP_HEADER_CONTENT_TYPE);
+  rq.fields = fields.of;
+  rq.n_fields = fields.n;
+  on.on_start = on_start;
+  on.on_data = on_data;
+  on.on_event = on_event;
+  on.on_end = on_end;
+  if (r->arrived) {
+    rq.body = gw_buffer_len (&r->body) > 0 ? r->body.data + r->body.at : NULL;
+    rq.body_len = gw_buffer_len (&r->body);
+  } else {
+    on.on_upload = on_upload;
+    rq.upload_len = length;
+    rq.replay_limit = r->wheel->settings.replay_limit;
+  }
+  r->handle = kw_submit (r->wheel->client, &rq, &on, r);
+  if (r->handle == NULL) {
+    gw_error_set (&r->error, 500, "server_error", "out_of_memory",
+                  "no memory or no descriptors for another call");
+    return;
+  }
+  r->sent = 1;
+  r->wheel->ready = 1;
+  if (r->arrived)
+    gw_buffer_clear (&r->body); /* the library has a copy */
+}
+
+/* ---- A body that comes meanwhile ------------------------------------------------ */
+
+static void
+feed (struct gw_request *r)
+{
+  if (!r->starved || r->handle == NULL)
+    return;
+  r->starved = 0;
+  r->wheel->ready = 1;
+  kw_handle_resume_upload (r->handle);
+}
+
+int
+gw_call_feed (struct gw_request *r, const char *data, size_t len)
+{
+  if (gw_buffer_put (&r->body, data, len) != 0)
+    return -1;
+  r->full = gw_buffer_len (&r->body) > HIGH;
+  feed (r);
+  return 0;
+}
+
+void
+gw_call_fed (struct gw_request *r)
+{
+  r->arrived = 1;
+  feed (r);
+}

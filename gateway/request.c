@@ -1,0 +1,247 @@
+/* request - from the first line to the call and back (see request.h).
+ *
+ *   begin -> handle (headers) -> handle (body)... -> handle (end)
+ *     -> call.c: sent, suspended -> handle (again) -> answer.c -> completed
+ *
+ * A call that is under way when its client goes is cancelled, and the request
+ * lives until that is over. */
+#include "request.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "answer.h"
+#include "call.h"
+
+/* A body up to here is read before anything is done with it: the library gets it
+ * whole, and a refusal does not cost the connection.  What is larger goes on as
+ * it comes. */
+#define SMALL (64 * 1024)
+/* What is read over max_body before the connection ends without an answer. */
+#define WASTE (8 * 1024 * 1024)
+/* How slow a client may send its body, on average: bytes a second. */
+#define SLOWEST 1024
+
+void *
+gw_request_begin (void *gateway, const char *uri, struct MHD_Connection *connection)
+{
+  const union MHD_ConnectionInfo *info
+    = MHD_get_connection_info (connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+  struct gw_request *r = calloc (1, sizeof *r);
+
+  if (r == NULL || info == NULL || info->socket_context == NULL
+      || (r->uri = strdup (uri)) == NULL) {
+    free (r);
+    return NULL;
+  }
+  r->gateway = gateway;
+  r->connection = connection;
+  r->conn = info->socket_context;
+  r->conn->request = r;
+  r->began_ms = gw_now_ms ();
+  r->gateway->n_requests++;
+  return r;
+}
+
+static void
+request_free (struct gw_request *r)
+{
+  r->gateway->n_requests--;
+  if (r->wheel != NULL)
+    r->wheel->calls--;
+  gw_buffer_clear (&r->body);
+  gw_buffer_clear (&r->head.fields);
+  gw_buffer_clear (&r->out);
+  free (r->uri);
+  free (r);
+}
+
+void
+gw_request_completed (void *gateway, struct MHD_Connection *connection, void **request,
+                      enum MHD_RequestTerminationCode why)
+{
+  struct gw_request *r = *request;
+  struct gw_gateway *g = gateway;
+
+  (void) connection;
+  *request = NULL;
+  /* A connection that ends is closed in the next run, which nothing asks for. */
+  if (why != MHD_REQUEST_TERMINATED_COMPLETED_OK)
+    g->daemon_ready = 1;
+  if (r == NULL)
+    return;
+  r->conn->request = NULL;
+  r->conn->head_by_ms = gw_now_ms () + g->wheel->settings.idle_timeout_ms
+                        + g->wheel->settings.header_timeout_ms;
+  r->conn = NULL;
+  r->completed = 1;
+  if (r->handle != NULL)
+    kw_handle_cancel (r->handle);
+  else
+    request_free (r);
+}
+
+void
+gw_request_sleep (struct gw_request *r)
+{
+  r->suspended = 1;
+  MHD_suspend_connection (r->connection);
+}
+
+void
+gw_request_wake (struct gw_request *r)
+{
+  if (r->completed) {
+    if (r->handle == NULL)
+      request_free (r);
+    return;
+  }
+  if (!r->suspended)
+    return;
+  r->suspended = 0;
+  MHD_resume_connection (r->connection);
+  r->gateway->daemon_ready = 1;
+}
+
+void
+gw_request_hangup (struct gw_request *r)
+{
+  r->gone = 1;
+  if (r->handle != NULL)
+    kw_handle_cancel (r->handle);
+}
+
+int64_t
+gw_request_due_ms (const struct gw_request *r)
+{
+  const struct gw_settings *s = &r->gateway->wheel->settings;
+
+  if (r->wheel == NULL)
+    return r->conn->head_by_ms;
+  if (r->arrived || r->queued || r->suspended)
+    return 0;                   /* libmicrohttpd's idle time is enough */
+  return r->began_ms + s->header_timeout_ms + s->idle_timeout_ms
+         + r->received * 1000 / SLOWEST;
+}
+
+/* ---- What is asked ------------------------------------------------------------- */
+
+static const char *
+field (const struct gw_request *r, const char *name)
+{
+  return MHD_lookup_connection_value (r->connection, MHD_HEADER_KIND, name);
+}
+
+/* Of the body; 0: there is none, -1: not known. */
+static int64_t
+content_length (const struct gw_request *r)
+{
+  const char *text = field (r, MHD_HTTP_HEADER_CONTENT_LENGTH);
+
+  if (field (r, MHD_HTTP_HEADER_TRANSFER_ENCODING) != NULL)
+    return -1;
+  return text != NULL ? strtoll (text, NULL, 10) : 0;
+}
+
+static void
+too_large (struct gw_request *r)
+{
+  gw_error_set (&r->error, 413, "invalid_request_error", "request_too_large",
+                "the request's body is over the gateway's max_body of %lld bytes",
+                (long long) r->wheel->settings.max_body);
+}
+
+/* Fills in the error of a request that will not be served. */
+static void
+look (struct gw_request *r)
+{
+  gw_route_find (r->uri, &r->route);
+  if (r->route.place == GW_NOWHERE)
+    gw_error_set (&r->error, 404, "invalid_request_error", "unknown_url",
+                  "there is nothing at %s %s; a provider's API is at /v1/... and "
+                  "/PROVIDER/v1/...", r->method, r->uri);
+  else if (r->route.place == GW_PROVIDER)
+    gw_call_check (r);
+  if (r->error.status == 0 && content_length (r) > r->wheel->settings.max_body)
+    too_large (r);
+}
+
+/* The head is there. */
+static enum MHD_Result
+head (struct gw_request *r, const char *method)
+{
+  int64_t length = content_length (r);
+
+  r->method = method;
+  r->wheel = r->gateway->wheel;
+  r->wheel->calls++;
+  look (r);
+  if (r->error.status == 0 && (length < 0 || length > SMALL))
+    gw_call_begin (r, length);
+  /* Before a long body is sent in vain. */
+  return r->error.status != 0 && length > SMALL ? gw_answer_error (r) : MHD_YES;
+}
+
+/* What comes when the answer is known already is read all the same:
+ * libmicrohttpd takes an answer before a body or behind it. */
+static enum MHD_Result
+body (struct gw_request *r, const char *data, size_t size)
+{
+  int bad = 0;
+
+  r->received += (int64_t) size;
+  if (r->error.status == 0 && r->received > r->wheel->settings.max_body) {
+    too_large (r);
+    gw_buffer_clear (&r->body);
+    if (r->handle != NULL)
+      kw_handle_cancel (r->handle);
+  }
+  if (r->gone)
+    return MHD_NO;
+  if (r->error.status != 0 || r->ended)
+    return r->received <= r->wheel->settings.max_body + WASTE ? MHD_YES : MHD_NO;
+  if (!r->sent)
+    bad = gw_buffer_put (&r->body, data, size);
+  else
+    bad = gw_call_feed (r, data, size);
+  if (bad == 0 && r->full)
+    gw_request_sleep (r);
+  return bad == 0 ? MHD_YES : MHD_NO;
+}
+
+static enum MHD_Result
+all_there (struct gw_request *r)
+{
+  if (r->sent)
+    gw_call_fed (r);
+  r->arrived = 1;
+  if (r->error.status == 0 && !r->sent)
+    gw_call_begin (r, 0);
+  if (r->error.status != 0 && r->handle == NULL)
+    return gw_answer_error (r);
+  if (r->head.status != 0 || r->ended)
+    return gw_answer (r);
+  gw_request_sleep (r);
+  return MHD_YES;
+}
+
+enum MHD_Result
+gw_request_handle (void *gateway, struct MHD_Connection *connection, const char *url,
+                   const char *method, const char *version, const char *data,
+                   size_t *size, void **request)
+{
+  struct gw_request *r = *request;
+  enum MHD_Result result;
+
+  (void) gateway, (void) connection, (void) url, (void) version;
+  if (r == NULL)
+    return MHD_NO;              /* there was no memory for it */
+  if (r->wheel == NULL)
+    return head (r, method);
+  if (*size > 0) {
+    result = body (r, data, *size);
+    *size = 0;
+    return result;
+  }
+  return r->arrived ? gw_answer (r) : all_there (r);
+}

@@ -1,0 +1,81 @@
+/* request - one request of a client's, from its first line to its last byte.
+ * The functions down to the first gap are libmicrohttpd's callbacks. */
+#ifndef GW_REQUEST_H
+#define GW_REQUEST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <microhttpd.h>
+
+#include <keywheel/keywheel.h>
+
+#include "buffer.h"
+#include "error.h"
+#include "gateway.h"
+#include "route.h"
+
+/* What the provider's answer begins with. */
+struct gw_head {
+  int status;                   /* 0: there is none yet                   */
+  int events;                   /* it is a stream of them                 */
+  int64_t length;               /* of its body; -1: not known             */
+  struct gw_buffer fields;      /* name, NUL, value, NUL, ...             */
+};
+
+/* How a request came to its answer; for its headers and the log. */
+struct gw_record {
+  char key[KW_NAME_MAX];        /* the last one's name                    */
+  char provider[KW_NAME_MAX];
+  int attempts, switches;
+  int64_t waited_ms;
+};
+
+struct gw_request {
+  struct gw_gateway *gateway;
+  struct gw_conn *conn;
+  struct MHD_Connection *connection;
+  struct gw_wheel *wheel;       /* holds it; NULL: not yet                */
+  char *uri;                    /* as it stood in the request line        */
+  const char *method;           /* libmicrohttpd's                        */
+  struct gw_route route;
+  struct gw_error error;        /* the answer, if status is not 0         */
+
+  struct gw_buffer body;
+  int64_t received;             /* bytes of it, kept or not               */
+  int64_t began_ms;
+
+  kw_handle *handle;            /* the call, while it is under way        */
+  struct gw_record record;
+  struct gw_head head;          /* of the answer                          */
+  struct gw_buffer out;         /* of its body, what has not gone yet     */
+  int sent;                     /* the call has begun                     */
+  int arrived;                  /* the body is there, all of it           */
+  int full;                     /* enough of it waits for the provider    */
+  int starved;                  /* the library waits for more of it       */
+  int ended;                    /* it is over                             */
+  int broken;                   /* in the middle of the answer            */
+  int queued;                   /* an answer is libmicrohttpd's now       */
+  int suspended;                /* libmicrohttpd waits for us             */
+  int paused;                   /* the provider waits for the client      */
+  int gone;                     /* the client is                          */
+  int completed;                /* libmicrohttpd is through with it       */
+};
+
+void *gw_request_begin (void *gateway, const char *uri, struct MHD_Connection *);
+enum MHD_Result gw_request_handle (void *gateway, struct MHD_Connection *, const char *url,
+                                   const char *method, const char *version,
+                                   const char *data, size_t *size, void **request);
+void gw_request_completed (void *gateway, struct MHD_Connection *, void **request,
+                           enum MHD_RequestTerminationCode);
+
+/* The client has hung up. */
+void gw_request_hangup (struct gw_request *);
+/* When its connection's patience is over; 0: it is not the client's turn. */
+int64_t gw_request_due_ms (const struct gw_request *);
+
+/* libmicrohttpd shall wait for gw_request_wake. */
+void gw_request_sleep (struct gw_request *);
+void gw_request_wake (struct gw_request *);
+
+#endif
