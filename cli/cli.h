@@ -61,6 +61,7 @@ extern const struct cli_command cli_commands[];
 int cli_chat (const struct cli_options *);
 int cli_send (const struct cli_options *);
 int cli_serve (const struct cli_options *);
+int cli_token (const struct cli_options *);
 int cli_status (const struct cli_options *);
 int cli_reset (const struct cli_options *);
 int cli_check (const struct cli_options *);

@@ -239,8 +239,8 @@ no_command (int argc, char **argv)
   const struct cli_command *about;
 
   if (word == NULL)
-    return cli_usage (NULL, "which command?  chat, send, serve, status, reset, check "
-                      "or plugins");
+    return cli_usage (NULL, "which command?  chat, send, serve, token, status, reset, "
+                      "check or plugins");
   if (strcmp (word, "--version") == 0) {
     print_version ();
     return CLI_OK;

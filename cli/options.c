@@ -61,6 +61,11 @@ const struct cli_command cli_commands[] = {
     "Clients have http://127.0.0.1:8787/v1 as their base URL, or /PROVIDER/v1 for\n"
     "another than the default provider.  man keywheel-serve tells all.\n",
     cli_serve },
+  { "token", "new NAME [FILE]", "hV",
+    "a token for a client of the gateway",
+    "The token goes to stdout, and is not kept: what is kept is the line for the file\n"
+    "client_tokens with its hash, which is appended to FILE, or shown on stderr.\n",
+    cli_token },
   { "status", "", "cpJWvhV",
     "the keys, what is known of their limits, when they come back",
     "All providers, or the one of -p.  --json: one object, of the provider of -p or of\n"
@@ -194,7 +199,7 @@ cli_unknown_command (const char *name)
     return cli_usage (NULL, "there is no command \"%s\"; did you mean \"%s\"?", name,
                       near);
   return cli_usage (NULL, "there is no command \"%s\"; there are chat, send, serve, "
-                    "status, reset, check and plugins", name);
+                    "token, status, reset, check and plugins", name);
 }
 
 /* "--s" of chat: the first two that it may be the beginning of. */

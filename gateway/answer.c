@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gate.h"
+
 /* A stream's provider is read from again when no more than this waits for the
  * client; see call.c for when it is not. */
 #define LOW (16 * 1024)
@@ -41,6 +43,20 @@ add_record (struct MHD_Response *response, const struct gw_record *record)
   add_number (response, "x-keywheel-waited-ms", record->waited_ms);
 }
 
+/* For a page of an allowed origin: without these its browser hides the answer
+ * from it. */
+static void
+add_cors (struct MHD_Response *response, struct gw_request *r)
+{
+  if (!gw_gate_is_foreign (r))
+    return;
+  add_text (response, MHD_HTTP_HEADER_ACCESS_CONTROL_ALLOW_ORIGIN,
+            MHD_lookup_connection_value (r->connection, MHD_HEADER_KIND,
+                                         MHD_HTTP_HEADER_ORIGIN));
+  add_text (response, MHD_HTTP_HEADER_VARY, MHD_HTTP_HEADER_ORIGIN);
+  add_text (response, MHD_HTTP_HEADER_ACCESS_CONTROL_EXPOSE_HEADERS, "*");
+}
+
 /* Takes the response over. */
 static enum MHD_Result
 queue (struct gw_request *r, int status, struct MHD_Response *response)
@@ -50,11 +66,13 @@ queue (struct gw_request *r, int status, struct MHD_Response *response)
   if (response == NULL)
     return MHD_NO;
   add_record (response, &r->record);
+  add_cors (response, r);
   if (r->gateway->draining)
     add_text (response, MHD_HTTP_HEADER_CONNECTION, "close");
   result = MHD_queue_response (r->connection, (unsigned) status, response);
   MHD_destroy_response (response);
   r->queued = 1;
+  r->status = status;
   return result;
 }
 
@@ -72,6 +90,26 @@ gw_answer_text (struct gw_request *r, int status, const char *type, char *text,
   }
   add_text (response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
   return queue (r, status, response);
+}
+
+enum MHD_Result
+gw_answer_options (struct gw_request *r)
+{
+  struct MHD_Response *response
+    = MHD_create_response_from_buffer (0, NULL, MHD_RESPMEM_PERSISTENT);
+  const char *methods = gw_route_methods (r->route.place);
+
+  if (response == NULL)
+    return MHD_NO;
+  add_text (response, MHD_HTTP_HEADER_ALLOW, methods);
+  if (gw_gate_is_foreign (r)) {
+    add_text (response, MHD_HTTP_HEADER_ACCESS_CONTROL_ALLOW_METHODS, methods);
+    add_text (response, MHD_HTTP_HEADER_ACCESS_CONTROL_ALLOW_HEADERS,
+              MHD_lookup_connection_value (r->connection, MHD_HEADER_KIND,
+                                           MHD_HTTP_HEADER_ACCESS_CONTROL_REQUEST_HEADERS));
+    add_text (response, MHD_HTTP_HEADER_ACCESS_CONTROL_MAX_AGE, "600");
+  }
+  return queue (r, MHD_HTTP_NO_CONTENT, response);
 }
 
 enum MHD_Result
@@ -94,6 +132,8 @@ gw_answer_error (struct gw_request *r)
     add_number (response, MHD_HTTP_HEADER_RETRY_AFTER, gw_error_retry_after (e));
   if (e->no_retry)
     add_text (response, "x-should-retry", "false");
+  if (e->status == MHD_HTTP_UNAUTHORIZED)
+    add_text (response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
   if (e->status == MHD_HTTP_METHOD_NOT_ALLOWED)
     add_text (response, MHD_HTTP_HEADER_ALLOW, gw_route_methods (r->route.place));
   return queue (r, e->status, response);

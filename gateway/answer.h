@@ -9,6 +9,8 @@
 enum MHD_Result gw_answer_error (struct gw_request *);
 /* What has come of the call so far. */
 enum MHD_Result gw_answer (struct gw_request *);
+/* What OPTIONS is answered. */
+enum MHD_Result gw_answer_options (struct gw_request *);
 /* A page of the gateway's own; takes text (of malloc) over.  NULL: no memory. */
 enum MHD_Result gw_answer_text (struct gw_request *, int status, const char *type,
                                 char *text, size_t len);

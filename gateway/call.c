@@ -5,27 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
+
+#include "account.h"
 
 /* So much of a stream waits for a slow client; then its provider waits, too. */
 #define HIGH (64 * 1024)
 #define EVENTS "text/event-stream"
 
-static int64_t
-unix_ms (void)
-{
-  struct timespec now;
-
-  (void) clock_gettime (CLOCK_REALTIME, &now);
-  return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static void
-copy_name (char to[KW_NAME_MAX], const char *name)
+copy_text (char *to, size_t size, const char *text)
 {
-  size_t len = strnlen (name, KW_NAME_MAX - 1);
+  size_t len = strnlen (text, size - 1);
 
-  memcpy (to, name, len);
+  memcpy (to, text, len);
   to[len] = '\0';
 }
 
@@ -67,13 +59,16 @@ gw_call_check (struct gw_request *r)
 static void
 on_event (void *user, const kw_event *e)
 {
-  struct gw_record *record = &((struct gw_request *) user)->record;
+  struct gw_request *r = user;
+  struct gw_record *record = &r->record;
 
+  gw_account_event (r->gateway, e);
   switch (e->type) {
   case KW_EVENT_ATTEMPT:
     record->attempts = e->attempt;
-    copy_name (record->key, e->key);
-    copy_name (record->provider, e->provider);
+    copy_text (record->key, sizeof record->key, e->key);
+    copy_text (record->provider, sizeof record->provider, e->provider);
+    copy_text (record->model, sizeof record->model, e->model);
     break;
   case KW_EVENT_SWITCH:
     record->switches++;
@@ -98,10 +93,11 @@ on_start (void *user, const kw_start *start)
 {
   struct gw_request *r = user;
 
+  r->first_byte_ms = gw_now_ms ();
   r->head.status = start->http_status;
   r->head.length = start->content_length;
   r->head.events = strncasecmp (start->content_type, EVENTS, sizeof EVENTS - 1) == 0;
-  copy_name (r->record.key, start->key);
+  copy_text (r->record.key, sizeof r->record.key, start->key);
   r->record.attempts = start->attempts;
   r->record.switches = start->switches;
   r->record.waited_ms = start->waited_ms;
@@ -119,6 +115,7 @@ on_data (void *user, const void *data, size_t len)
 
   if (r->gone || r->completed || gw_buffer_put (&r->out, data, len) != 0)
     return 1;
+  r->out_bytes += (int64_t) len;
   r->paused = gw_buffer_len (&r->out) > HIGH;
   gw_request_wake (r);
   return r->paused ? KW_PAUSE : 0;
@@ -147,7 +144,7 @@ on_end (void *user, int code, kw_reply *reply, const struct kw_error *err)
   r->ended = 1;
   kw_reply_free (reply);
   if (code != 0 && r->error.status == 0)
-    gw_error_of_call (&r->error, code, err, unix_ms ());
+    gw_error_of_call (&r->error, code, err, gw_unix_ms ());
   r->broken = code != 0 && r->head.status != 0 && r->head.status < 400;
   if (r->broken && r->head.events)
     put_error_event (r);

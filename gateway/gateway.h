@@ -8,7 +8,9 @@
 #include <stdint.h>
 
 #include "listen.h"
+#include "log.h"
 #include "loop.h"
+#include "metrics.h"
 #include "wheel.h"
 
 struct MHD_Daemon;
@@ -48,6 +50,9 @@ struct gw_gateway {
   size_t n_requests;            /* begun, and not over                    */
 
   struct gw_wheel *wheel;       /* the newest; older ones behind it       */
+  struct gw_metrics metrics;
+  struct gw_log log;
+  int64_t began_ms;
 };
 
 #endif

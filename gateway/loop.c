@@ -61,11 +61,23 @@ gw_loop_wait (struct gw_loop *loop, int timeout_ms)
   }
 }
 
-int64_t
-gw_now_ms (void)
+static int64_t
+clock_ms (clockid_t clock)
 {
   struct timespec now;
 
-  (void) clock_gettime (CLOCK_MONOTONIC, &now);
+  (void) clock_gettime (clock, &now);
   return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int64_t
+gw_now_ms (void)
+{
+  return clock_ms (CLOCK_MONOTONIC);
+}
+
+int64_t
+gw_unix_ms (void)
+{
+  return clock_ms (CLOCK_REALTIME);
 }

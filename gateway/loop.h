@@ -33,5 +33,7 @@ void gw_loop_wait (struct gw_loop *, int timeout_ms);
 
 /* Monotonic; ms. */
 int64_t gw_now_ms (void);
+/* Of the wall's clock. */
+int64_t gw_unix_ms (void);
 
 #endif

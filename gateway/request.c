@@ -10,8 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "account.h"
 #include "answer.h"
 #include "call.h"
+#include "control.h"
+#include "gate.h"
 
 /* A body up to here is read before anything is done with it: the library gets it
  * whole, and a refusal does not cost the connection.  What is larger goes on as
@@ -39,6 +42,7 @@ gw_request_begin (void *gateway, const char *uri, struct MHD_Connection *connect
   r->conn = info->socket_context;
   r->conn->request = r;
   r->began_ms = gw_now_ms ();
+  r->began_unix_ms = gw_unix_ms ();
   r->gateway->n_requests++;
   return r;
 }
@@ -46,7 +50,10 @@ gw_request_begin (void *gateway, const char *uri, struct MHD_Connection *connect
 static void
 request_free (struct gw_request *r)
 {
+  gw_account (r);
   r->gateway->n_requests--;
+  if (r->entered)
+    gw_client_leave (r->client);
   if (r->wheel != NULL)
     r->wheel->calls--;
   gw_buffer_clear (&r->body);
@@ -76,7 +83,7 @@ gw_request_completed (void *gateway, struct MHD_Connection *connection, void **r
   r->conn = NULL;
   r->completed = 1;
   if (r->handle != NULL)
-    kw_handle_cancel (r->handle);
+    gw_request_hangup (r);
   else
     request_free (r);
 }
@@ -143,12 +150,25 @@ content_length (const struct gw_request *r)
   return text != NULL ? strtoll (text, NULL, 10) : 0;
 }
 
+/* It has nothing to do with a provider. */
+static int
+is_ours (const struct gw_request *r)
+{
+  return r->route.place != GW_PROVIDER || strcmp (r->method, MHD_HTTP_METHOD_OPTIONS) == 0;
+}
+
+static int64_t
+max_body (const struct gw_request *r)
+{
+  return is_ours (r) ? SMALL : r->wheel->settings.max_body;
+}
+
 static void
 too_large (struct gw_request *r)
 {
   gw_error_set (&r->error, 413, "invalid_request_error", "request_too_large",
                 "the request's body is over the gateway's max_body of %lld bytes",
-                (long long) r->wheel->settings.max_body);
+                (long long) max_body (r));
 }
 
 /* Fills in the error of a request that will not be served. */
@@ -156,13 +176,18 @@ static void
 look (struct gw_request *r)
 {
   gw_route_find (r->uri, &r->route);
+  gw_gate_check (r);
+  if (r->error.status != 0)
+    return;
   if (r->route.place == GW_NOWHERE)
     gw_error_set (&r->error, 404, "invalid_request_error", "unknown_url",
                   "there is nothing at %s %s; a provider's API is at /v1/... and "
                   "/PROVIDER/v1/...", r->method, r->uri);
-  else if (r->route.place == GW_PROVIDER)
+  else if (is_ours (r))
+    gw_control_check (r);
+  else
     gw_call_check (r);
-  if (r->error.status == 0 && content_length (r) > r->wheel->settings.max_body)
+  if (r->error.status == 0 && content_length (r) > max_body (r))
     too_large (r);
 }
 
@@ -176,7 +201,7 @@ head (struct gw_request *r, const char *method)
   r->wheel = r->gateway->wheel;
   r->wheel->calls++;
   look (r);
-  if (r->error.status == 0 && (length < 0 || length > SMALL))
+  if (r->error.status == 0 && !is_ours (r) && (length < 0 || length > SMALL))
     gw_call_begin (r, length);
   /* Before a long body is sent in vain. */
   return r->error.status != 0 && length > SMALL ? gw_answer_error (r) : MHD_YES;
@@ -190,7 +215,7 @@ body (struct gw_request *r, const char *data, size_t size)
   int bad = 0;
 
   r->received += (int64_t) size;
-  if (r->error.status == 0 && r->received > r->wheel->settings.max_body) {
+  if (r->error.status == 0 && r->received > max_body (r)) {
     too_large (r);
     gw_buffer_clear (&r->body);
     if (r->handle != NULL)
@@ -199,7 +224,7 @@ body (struct gw_request *r, const char *data, size_t size)
   if (r->gone)
     return MHD_NO;
   if (r->error.status != 0 || r->ended)
-    return r->received <= r->wheel->settings.max_body + WASTE ? MHD_YES : MHD_NO;
+    return r->received <= max_body (r) + WASTE ? MHD_YES : MHD_NO;
   if (!r->sent)
     bad = gw_buffer_put (&r->body, data, size);
   else
@@ -215,6 +240,8 @@ all_there (struct gw_request *r)
   if (r->sent)
     gw_call_fed (r);
   r->arrived = 1;
+  if (r->error.status == 0 && is_ours (r))
+    return gw_control_answer (r);
   if (r->error.status == 0 && !r->sent)
     gw_call_begin (r, 0);
   if (r->error.status != 0 && r->handle == NULL)

@@ -27,6 +27,7 @@ struct gw_head {
 struct gw_record {
   char key[KW_NAME_MAX];        /* the last one's name                    */
   char provider[KW_NAME_MAX];
+  char model[128];
   int attempts, switches;
   int64_t waited_ms;
 };
@@ -39,11 +40,16 @@ struct gw_request {
   char *uri;                    /* as it stood in the request line        */
   const char *method;           /* libmicrohttpd's                        */
   struct gw_route route;
+  struct gw_client *client;     /* the wheel's; NULL: not known           */
+  int entered;                  /* it counts among the client's           */
   struct gw_error error;        /* the answer, if status is not 0         */
 
   struct gw_buffer body;
   int64_t received;             /* bytes of it, kept or not               */
   int64_t began_ms;
+  int64_t began_unix_ms;
+  int64_t first_byte_ms;        /* 0: not yet                             */
+  int64_t out_bytes;            /* of the answer's body                   */
 
   kw_handle *handle;            /* the call, while it is under way        */
   struct gw_record record;
@@ -55,6 +61,7 @@ struct gw_request {
   int starved;                  /* the library waits for more of it       */
   int ended;                    /* it is over                             */
   int broken;                   /* in the middle of the answer            */
+  int status;                   /* of the answer; 0: there was none       */
   int queued;                   /* an answer is libmicrohttpd's now       */
   int suspended;                /* libmicrohttpd waits for us             */
   int paused;                   /* the provider waits for the client      */

@@ -63,5 +63,7 @@ gw_route_find (const char *uri, struct gw_route *ret)
 const char *
 gw_route_methods (enum gw_place place)
 {
+  if (place == GW_PROVIDER)
+    return "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
   return place == GW_RESET ? "POST, OPTIONS" : "GET, HEAD, OPTIONS";
 }

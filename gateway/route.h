@@ -25,7 +25,7 @@ struct gw_route {
 /* uri as it stood in the request line. */
 void gw_route_find (const char *uri, struct gw_route *ret);
 
-/* The methods of one of the gateway's own places, for Allow: "GET, HEAD". */
+/* The methods of a place, for Allow: "GET, HEAD, OPTIONS". */
 const char *gw_route_methods (enum gw_place);
 
 #endif

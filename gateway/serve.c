@@ -99,22 +99,60 @@ raise_descriptors (void)
 
 /* ---- Clients that come and go ------------------------------------------------- */
 
+static int
+is_reachable (const struct gw_listeners *listeners)
+{
+  for (size_t i = 0; i < listeners->n; i++)
+    if (!listeners->of[i].local)
+      return 1;
+  return 0;
+}
+
+/* Also the way to rotate it. */
+static void
+reopen_log (struct serve *s, const struct gw_wheel *wheel)
+{
+  struct gw_log log = { .fd = -1 };
+  int r = gw_log_open (&log, wheel->settings.access_log);
+
+  if (r != 0) {
+    cli_say ("access_log = %s: %s; the one that is open stays", wheel->settings.access_log,
+             strerror (-r));
+    return;
+  }
+  gw_log_close (&s->gateway.log);
+  s->gateway.log = log;
+}
+
 static void
 on_opened (void *user, kw_client *client)
 {
   struct serve *s = user;
   const char *path = kw_client_config_path (client);
+  char from[512] = "there is no file";
   struct gw_wheel *wheel;
-  int r = gw_wheel_new (client, &s->gateway.loop, &wheel);
+  char why[512];
 
-  if (r != 0) {
-    cli_say ("the configuration was not read again: %s", strerror (-r));
+  if (path != NULL)
+    (void) snprintf (from, sizeof from, "%s", path);
+  if (gw_wheel_new (client, &s->gateway.loop, &wheel, why, sizeof why) != 0) {
+    cli_say ("%s", why);
+    client = NULL;
+  } else if (!wheel->clients.by_token && is_reachable (&s->gateway.listeners)) {
+    cli_say ("%s: without client_tokens everybody who reaches the gateway could use the "
+             "keys, and it listens not only on this machine", from);
+    gw_reload_close (&s->reload, gw_wheel_end (wheel));
+    client = NULL;
+  }
+  if (client == NULL) {
+    cli_say ("the configuration was not read again: the one in force stays");
     return;
   }
+  reopen_log (s, wheel);
   cli_observe (s->options, client);
   wheel->next = s->gateway.wheel;
   s->gateway.wheel = wheel;
-  cli_say ("the configuration was read again: %s", path != NULL ? path : "there is no file");
+  cli_say ("the configuration was read again: %s", from);
 }
 
 /* Those that a reload has replaced, and whose calls are over. */
@@ -180,6 +218,7 @@ turn (struct serve *s)
   gw_http_turn (g);
   retire (s);
   sweep (s);
+  gw_log_flush (&g->log);
 }
 
 static int
@@ -196,7 +235,7 @@ listen_somewhere (struct serve *s)
   struct gw_gateway *g = &s->gateway;
   const struct gw_settings *settings = &g->wheel->settings;
   const char *where = s->options->listen != NULL ? s->options->listen : settings->listen;
-  int others = settings->client_tokens != NULL;
+  int others = g->wheel->clients.by_token;
   char why[512] = "";
 
   if (gw_listen_passed (others, &g->listeners, why, sizeof why) != 0
@@ -232,11 +271,19 @@ static int
 serve (struct serve *s, kw_client *client)
 {
   struct gw_gateway *g = &s->gateway;
-  int r = gw_wheel_new (client, &g->loop, &g->wheel);
+  char why[512];
+  int r;
 
-  if (r != 0)
-    return internal ("the client", r);
+  if (gw_wheel_new (client, &g->loop, &g->wheel, why, sizeof why) != 0) {
+    cli_say ("serve: %s", why);
+    return CLI_USAGE;
+  }
   cli_observe (s->options, client);
+  r = gw_log_open (&g->log, g->wheel->settings.access_log);
+  if (r != 0) {
+    cli_say ("serve: access_log = %s: %s", g->wheel->settings.access_log, strerror (-r));
+    return CLI_USAGE;
+  }
   r = listen_somewhere (s);
   if (r != CLI_OK)
     return r;
@@ -253,6 +300,7 @@ int
 gw_serve (const struct cli_options *options, kw_client *client)
 {
   struct serve s = {
+    .gateway = { .log = { .fd = -1 }, .began_ms = gw_now_ms () },
     .options = options, .signals = { .fd = -1 },
     .reload = { .watch = { .fd = -1 }, .options = options, .on_opened = on_opened },
   };
@@ -280,6 +328,8 @@ gw_serve (const struct cli_options *options, kw_client *client)
   }
   if (s.signals.fd >= 0)
     (void) close (s.signals.fd);
+  gw_log_close (&s.gateway.log);
+  gw_metrics_clear (&s.gateway.metrics);
   gw_loop_clear (&s.gateway.loop);
   return r;
 }

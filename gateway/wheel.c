@@ -1,7 +1,7 @@
 /* wheel - a client in the loop (see wheel.h). */
 #include "wheel.h"
 
-#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 
@@ -15,23 +15,29 @@ on_ready (struct gw_watch *watch, uint32_t events)
 }
 
 int
-gw_wheel_new (kw_client *client, struct gw_loop *loop, struct gw_wheel **ret)
+gw_wheel_new (kw_client *client, struct gw_loop *loop, struct gw_wheel **ret, char *text,
+              size_t size)
 {
   struct gw_wheel *wheel = calloc (1, sizeof *wheel);
-  int r = wheel != NULL ? 0 : -ENOMEM;
+  int bad = wheel == NULL;
 
-  if (r == 0) {
+  (void) snprintf (text, size, "out of memory or descriptors");
+  if (!bad) {
     wheel->client = client;
     wheel->loop = loop;
     wheel->watch.on_ready = on_ready;
     wheel->watch.fd = kw_client_fd (client);
     gw_settings_read (client, &wheel->settings);
-    r = wheel->watch.fd >= 0 ? gw_loop_add (loop, &wheel->watch, EPOLLIN) : -ENOMEM;
+    bad = wheel->watch.fd < 0
+          || gw_clients_load (&wheel->clients, &wheel->settings, text, size) != 0
+          || gw_loop_add (loop, &wheel->watch, EPOLLIN) != 0;
   }
-  if (r != 0) {
+  if (bad) {
+    if (wheel != NULL)
+      gw_clients_clear (&wheel->clients);
     free (wheel);
     kw_client_close (client);
-    return r;
+    return -1;
   }
   *ret = wheel;
   return 0;
@@ -43,6 +49,7 @@ gw_wheel_end (struct gw_wheel *wheel)
   kw_client *client = wheel->client;
 
   gw_loop_remove (wheel->loop, &wheel->watch);
+  gw_clients_clear (&wheel->clients);
   free (wheel);
   return client;
 }

@@ -6,6 +6,7 @@
 
 #include <keywheel/keywheel.h>
 
+#include "clients.h"
 #include "loop.h"
 #include "settings.h"
 
@@ -14,13 +15,15 @@ struct gw_wheel {
   struct gw_loop *loop;
   kw_client *client;
   struct gw_settings settings;
+  struct gw_clients clients;
   struct gw_wheel *next;        /* an older one                           */
   int calls;                    /* whose requests hold it                 */
   int ready;                    /* something is to be processed           */
 };
 
-/* Takes the client over, also on failure.  0 or a negative errno. */
-int gw_wheel_new (kw_client *, struct gw_loop *, struct gw_wheel **ret);
+/* Takes the client over, also on failure.  0; -1: why is in text. */
+int gw_wheel_new (kw_client *, struct gw_loop *, struct gw_wheel **ret, char *text,
+                  size_t size);
 /* No call may be under way; the client is the caller's again. */
 kw_client *gw_wheel_end (struct gw_wheel *);
 

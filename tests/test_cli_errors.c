@@ -14,7 +14,7 @@ static const struct {
 } wrong_usage[] = {
   { { NULL }, "which command?" },
   { { "chta" }, "did you mean \"chat\"?" },
-  { { "xyzzy" }, "there are chat, send, serve, status, reset, check and plugins" },
+  { { "xyzzy" }, "there are chat, send, serve, token, status, reset, check and plugins" },
   { { "help", "chta" }, "did you mean \"chat\"?" },
   { { "-c", "x", "chat" }, "options go behind it" },
   { { "serve", "groq" }, "it takes options only" },
