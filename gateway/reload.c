@@ -68,10 +68,8 @@ on_through (struct gw_watch *watch, uint32_t events)
   r->running = 0;
   client = r->opened;
   r->opened = NULL;
-  if (client != NULL)
+  if (r->open)
     r->on_opened (r->user, client);
-  else if (r->open)
-    cli_say ("the configuration was not read again: the one in force stays");
   begin (r);
 }
 

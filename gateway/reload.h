@@ -16,7 +16,8 @@ struct gw_old;                  /* a client to be closed                  */
 struct gw_reload {
   struct gw_watch watch;        /* the thread is through                  */
   const struct cli_options *options;
-  /* On the loop's thread: the new client, which is yours. */
+  /* On the loop's thread: the new client, which is yours, or NULL: it was told
+   * why. */
   void (*on_opened) (void *user, kw_client *);
   void *user;
   pthread_t thread;

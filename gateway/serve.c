@@ -15,6 +15,7 @@
 #include "cli.h"
 #include "gateway.h"
 #include "http.h"
+#include "notify.h"
 #include "reload.h"
 
 #define SWEEP_MS 1000
@@ -23,6 +24,7 @@ struct serve {
   struct gw_gateway gateway;
   const struct cli_options *options;
   struct gw_reload reload;
+  struct gw_notify notify;
   struct gw_watch signals;
   int64_t sweep_ms;             /* when the next one is                   */
   int64_t end_by_ms;            /* draining: when it is over; 0: it is not */
@@ -47,6 +49,7 @@ drain (struct serve *s)
     return;
   }
   s->end_by_ms = gw_now_ms () + patience;
+  gw_notify (&s->notify, "STOPPING=1");
   cli_say ("ending: %zu request%s under way", s->gateway.n_requests,
            s->gateway.n_requests == 1 ? "" : "s");
   gw_http_drain (&s->gateway);
@@ -63,8 +66,10 @@ on_signal (struct gw_watch *watch, uint32_t events)
   while (read (watch->fd, &info, sizeof info) == (ssize_t) sizeof info)
     if (info.ssi_signo != SIGHUP)
       drain (s);
-    else if (s->end_by_ms == 0)
+    else if (s->end_by_ms == 0) {
+      gw_notify_reloading (&s->notify);
       gw_reload_ask (&s->reload);
+    }
 }
 
 /* Before any thread begins: none is to take a signal that the loop waits for.
@@ -124,35 +129,43 @@ reopen_log (struct serve *s, const struct gw_wheel *wheel)
   s->gateway.log = log;
 }
 
+/* The wheel of a new client, which it takes over; NULL: why was told. */
+static struct gw_wheel *
+new_wheel (struct serve *s, kw_client *client)
+{
+  struct gw_wheel *wheel;
+  char why[512];
+
+  if (gw_wheel_new (client, &s->gateway.loop, &wheel, why, sizeof why) != 0) {
+    cli_say ("%s", why);
+    return NULL;
+  }
+  if (wheel->clients.by_token || !is_reachable (&s->gateway.listeners))
+    return wheel;
+  cli_say ("without client_tokens everybody who reaches the gateway could use the keys, and "
+           "it listens not only on this machine");
+  gw_reload_close (&s->reload, gw_wheel_end (wheel));
+  return NULL;
+}
+
 static void
 on_opened (void *user, kw_client *client)
 {
   struct serve *s = user;
-  const char *path = kw_client_config_path (client);
-  char from[512] = "there is no file";
-  struct gw_wheel *wheel;
-  char why[512];
+  struct gw_wheel *wheel = client != NULL ? new_wheel (s, client) : NULL;
+  const char *path;
 
-  if (path != NULL)
-    (void) snprintf (from, sizeof from, "%s", path);
-  if (gw_wheel_new (client, &s->gateway.loop, &wheel, why, sizeof why) != 0) {
-    cli_say ("%s", why);
-    client = NULL;
-  } else if (!wheel->clients.by_token && is_reachable (&s->gateway.listeners)) {
-    cli_say ("%s: without client_tokens everybody who reaches the gateway could use the "
-             "keys, and it listens not only on this machine", from);
-    gw_reload_close (&s->reload, gw_wheel_end (wheel));
-    client = NULL;
-  }
-  if (client == NULL) {
+  gw_notify (&s->notify, "READY=1");
+  if (wheel == NULL) {
     cli_say ("the configuration was not read again: the one in force stays");
     return;
   }
+  path = kw_client_config_path (client);
   reopen_log (s, wheel);
   cli_observe (s->options, client);
   wheel->next = s->gateway.wheel;
   s->gateway.wheel = wheel;
-  cli_say ("the configuration was read again: %s", from);
+  cli_say ("the configuration was read again: %s", path != NULL ? path : "there is no file");
 }
 
 /* Those that a reload has replaced, and whose calls are over. */
@@ -200,6 +213,7 @@ sweep (struct serve *s)
     return;
   s->sweep_ms = now + SWEEP_MS;
   gw_http_sweep (&s->gateway, now);
+  gw_notify_alive (&s->notify, now);
   if (s->end_by_ms != 0 && now >= s->end_by_ms)
     end_calls (s);
 }
@@ -291,6 +305,7 @@ serve (struct serve *s, kw_client *client)
   if (r != 0)
     return internal ("the HTTP server", r);
   tell_where (s);
+  gw_notify (&s->notify, "READY=1");
   while (!is_over (s))
     turn (s);
   return CLI_OK;
@@ -301,12 +316,13 @@ gw_serve (const struct cli_options *options, kw_client *client)
 {
   struct serve s = {
     .gateway = { .log = { .fd = -1 }, .began_ms = gw_now_ms () },
-    .options = options, .signals = { .fd = -1 },
+    .options = options, .signals = { .fd = -1 }, .notify = { .fd = -1 },
     .reload = { .watch = { .fd = -1 }, .options = options, .on_opened = on_opened },
   };
   int r = gw_loop_init (&s.gateway.loop);
 
   s.reload.user = &s;
+  gw_notify_begin (&s.notify);
   raise_descriptors ();
   if (r == 0)
     r = take_signals (&s);
@@ -328,6 +344,7 @@ gw_serve (const struct cli_options *options, kw_client *client)
   }
   if (s.signals.fd >= 0)
     (void) close (s.signals.fd);
+  gw_notify_end (&s.notify);
   gw_log_close (&s.gateway.log);
   gw_metrics_clear (&s.gateway.metrics);
   gw_loop_clear (&s.gateway.loop);

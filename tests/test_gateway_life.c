@@ -239,6 +239,64 @@ START_TEST (a_wrong_configuration_leaves_the_old_one_in_force)
 }
 END_TEST
 
+/* ---- systemd ------------------------------------------------------------------------------ */
+
+static int notify_fd;
+
+/* The next datagram, good until the next one; the watchdog's are skipped unless
+ * they are wanted. */
+static const char *
+next_notice (int watchdog)
+{
+  static char text[256];
+  struct pollfd p = { .fd = notify_fd, .events = POLLIN };
+  ssize_t n;
+
+  do {
+    ck_assert_msg (poll (&p, 1, PATIENCE_MS) == 1, "systemd is told nothing any more");
+    n = recv (notify_fd, text, sizeof text - 1, 0);
+    ck_assert_int_gt (n, 0);
+    text[n] = '\0';
+  } while (!watchdog && strcmp (text, "WATCHDOG=1") == 0);
+  return text;
+}
+
+START_TEST (systemd_is_told_how_it_is)
+{
+  struct sockaddr_un at = { .sun_family = AF_UNIX };
+  int n = snprintf (at.sun_path, sizeof at.sun_path, "%s/notify", dir);
+  socklen_t size = (socklen_t) (offsetof (struct sockaddr_un, sun_path) + (size_t) n);
+
+  ck_assert_int_gt (n, 0);
+  if (_i == 1)
+    set_env (format ("NOTIFY_SOCKET=@%s", at.sun_path));
+  else
+    set_env (format ("NOTIFY_SOCKET=%s", at.sun_path));
+  set_env ("WATCHDOG_USEC=1000000");
+  if (_i == 1) {                /* the same name, in no folder */
+    memmove (at.sun_path + 1, at.sun_path, (size_t) n);
+    at.sun_path[0] = '\0';
+    size++;
+  }
+  notify_fd = socket (AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  ck_assert_int_eq (bind (notify_fd, (struct sockaddr *) &at, size), 0);
+  ini_only ("");
+  gateway_start ();
+  ck_assert_str_eq (next_notice (0), "READY=1");
+  ck_assert_str_eq (next_notice (1), "WATCHDOG=1");
+  proc_signal (gateway, SIGHUP);
+  ck_assert_int_eq (strncmp (next_notice (0), "RELOADING=1\nMONOTONIC_USEC=", 27), 0);
+  ck_assert_str_eq (next_notice (0), "READY=1");
+  write_file ("keywheel.ini", "[x]\n", 4);
+  proc_signal (gateway, SIGHUP);
+  ck_assert_int_eq (strncmp (next_notice (0), "RELOADING=1\n", 12), 0);
+  ck_assert_str_eq (next_notice (0), "READY=1");
+  proc_signal (gateway, SIGTERM);
+  ck_assert_str_eq (next_notice (0), "STOPPING=1");
+  (void) close (notify_fd);
+}
+END_TEST
+
 /* ---- Many ------------------------------------------------------------------------------- */
 
 #define CLIENTS 200
@@ -309,6 +367,7 @@ gateway_life_suite (void)
   tcase_add_loop_test (t, a_second_sigterm_or_the_drain_timeout_ends_it_at_once, 0, 2);
   tcase_add_test (t, sighup_drops_no_request_and_the_next_has_the_new_configuration);
   tcase_add_test (t, a_wrong_configuration_leaves_the_old_one_in_force);
+  tcase_add_loop_test (t, systemd_is_told_how_it_is, 0, 2);
   tcase_add_test (t, two_hundred_clients_at_once_are_served_and_leave_nothing);
   tcase_add_test (t, a_head_that_trickles_in_ends_its_connection);
   suite_add_tcase (s, t);
