@@ -47,7 +47,8 @@ kwi_keyring_lease_on (struct kwi_keyring *r, int on)
   r->leases = on;
   for (i = 0; i < r->n; i++) {
     struct ring_key *k = &r->keys[i];
-    k->slots = k->denied = 0;
+    k->slots = k->denied = k->want = 0;
+    k->ask_ms = 0;
     if (on && k->in_flight > 0)
       want (r, i, k->in_flight);        /* others are to count them, too */
   }
@@ -105,10 +106,11 @@ kwi_keyring_next_lease (struct kwi_keyring *r, int64_t now_ms,
     };
     k->peak = k->in_flight;
     k->ask_ms = now_ms + RENEW_MS;
+    k->want = ret->want;        /* whoever wants more from now on says so */
     found = 1;
     if (ret->want == 0) {       /* the last word about it */
       k->leased = 0;
-      k->slots = k->want = 0;
+      k->slots = 0;
       *at = k->next_lease;
     }
   }
@@ -130,7 +132,7 @@ kwi_keyring_leased (struct kwi_keyring *r, const struct kwi_lease_ask *ask,
   k->denied = granted < ask->want;
   if (k->denied)
     k->ask_ms = now_ms + AGAIN_MS;
-  else
+  else if (k->want == ask->want)        /* else more is wanted meanwhile */
     k->want = 0;
   if (granted > had || k->denied || was_denied) {
     kwi_ring_changed (r, ask->key, k->subject, KWI_EVERY_MODEL);

@@ -173,6 +173,35 @@ START_TEST (who_dies_gives_back)
 }
 END_TEST
 
+static void
+ask_meanwhile (void)
+{
+  ck_assert_int_eq (try_one (0), 0);
+}
+
+START_TEST (who_asks_while_a_lease_is_given_back_is_heard)
+{
+  ck_assert_uint_eq (go (0, 1), 1);
+  land (0, 1);
+  now += 1100;
+  sync_one (0);                 /* it had one lately */
+  now += 1100;
+  within_lease = ask_meanwhile;
+  sync_one (0);
+  ck_assert_int_eq (try_one (0), 1);
+}
+END_TEST
+
+START_TEST (who_asks_for_more_while_a_lease_is_renewed_is_heard)
+{
+  ck_assert_uint_eq (go (0, 1), 1);
+  now += 1100;
+  within_lease = ask_meanwhile;
+  sync_one (0);
+  ck_assert_int_eq (try_one (0), 1);
+}
+END_TEST
+
 START_TEST (who_ends_gives_back_at_once)
 {
   ck_assert_uint_eq (go (0, 3 * PLACES), 3 * PLACES);
@@ -249,6 +278,8 @@ make_suite (void)
   tcase_add_test (t, places_that_are_not_needed_go_to_who_needs_them);
   tcase_add_test (t, who_is_busy_all_the_time_leaves_half_to_who_comes);
   tcase_add_test (t, who_dies_gives_back);
+  tcase_add_test (t, who_asks_while_a_lease_is_given_back_is_heard);
+  tcase_add_test (t, who_asks_for_more_while_a_lease_is_renewed_is_heard);
   tcase_add_test (t, who_ends_gives_back_at_once);
   tcase_add_test (t, while_the_store_is_away_each_process_has_them_to_itself);
   tcase_add_test (t, at_random_there_are_never_too_many);
