@@ -312,7 +312,8 @@ kwi_limits_others_probe (struct kwi_store *s, uint32_t subject, uint32_t model,
 {
   struct kwi_fact *f = kwi_store_get (s, subject, model, dimension);
 
+  /* What we said ourselves comes back, too, and would hold us up when it is over. */
   if (f != NULL && f->until_ms != 0 && f->epoch_ms == epoch_ms
-      && until_ms > f->ready_ms)
+      && until_ms != f->probe_told_ms && until_ms > f->ready_ms)
     f->ready_ms = until_ms + kwi_store_offset (s);
 }

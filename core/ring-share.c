@@ -97,7 +97,7 @@ next_reset (struct kwi_keyring *r, struct kwi_change *c)
 
 /* One of what is to be told of a fact; what of it is left. */
 static uint32_t
-tell_of (const struct kwi_fact *f, uint32_t what, int64_t probe_ms,
+tell_of (struct kwi_fact *f, uint32_t what, int64_t probe_ms,
          int64_t now_ms, struct kwi_change *c)
 {
   if ((what & KWI_TELL_BLOCK) != 0) {
@@ -110,7 +110,7 @@ tell_of (const struct kwi_fact *f, uint32_t what, int64_t probe_ms,
     if (f->probe != 0)          /* else it is over */
       c->kind = KWI_CHANGE_PROBE;
     c->said.epoch_ms = f->epoch_ms;
-    c->said.until_ms = now_ms + probe_ms;
+    c->said.until_ms = f->probe_told_ms = now_ms + probe_ms;
     return what & ~(uint32_t) KWI_TELL_PROBE;
   }
   c->kind = KWI_CHANGE_BUCKET;

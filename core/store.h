@@ -27,6 +27,7 @@ struct kwi_fact {
   int64_t said_ms;              /* when until_ms was said                 */
   struct kwi_fact *next_tell;
   uint64_t probe;               /* the call that is trying it; 0: none    */
+  int64_t probe_told_ms;        /* until when, as others were told last   */
   struct kwi_bucket bucket;     /* bucket.have 0: none seen               */
   struct kwi_level level;       /* the same kept going; pace.c's          */
 };

@@ -142,6 +142,24 @@ START_TEST (a_probe_that_is_served_frees_it_for_all)
 }
 END_TEST
 
+START_TEST (who_probed_in_vain_is_not_held_up_by_its_own_word)
+{
+  run_out (&all[0], 0, models[0], 1000);
+  run_out (&all[0], 1, models[0], DAY);
+  run_out (&all[0], 2, models[0], DAY);
+  sync_all ();
+  now += 10000;
+  ck_assert_int_eq (pick (&all[1], models[0]).probe, 1);
+  sync_all ();
+  answer (&all[1], 0, models[0], KW_OUTCOME_TRANSIENT, KW_SCOPE_REQUEST, -1, "");
+  sync_all ();
+  ck_assert_int_eq (pick (&all[1], models[0]).probe, 1);
+  answer (&all[1], 0, models[0], KW_OUTCOME_OK, KW_SCOPE_REQUEST, -1, "");
+  sync_all ();
+  ck_assert_uint_eq (first_key (&all[2], models[0]), 0);
+}
+END_TEST
+
 START_TEST (a_probe_whose_process_died_is_tried_by_another)
 {
   run_out (&all[0], 0, models[0], 1000);
@@ -404,6 +422,7 @@ make_suite (void)
   tcase_add_test (t, a_reset_reaches_everybody_and_wins_over_what_was_before);
   tcase_add_test (t, what_was_found_out_after_a_reset_by_who_had_not_heard_of_it_holds);
   tcase_add_test (t, a_probe_that_is_served_frees_it_for_all);
+  tcase_add_test (t, who_probed_in_vain_is_not_held_up_by_its_own_word);
   tcase_add_test (t, a_probe_whose_process_died_is_tried_by_another);
   tcase_add_test (t, counts_are_of_all_and_exact);
   tcase_add_test (t, while_it_is_away_all_goes_on_and_then_all_is_told);
