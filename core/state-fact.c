@@ -195,16 +195,25 @@ read_bucket (struct json_object *o, struct kwi_bucket *b)
   b->rolling = get_number (o, "rolling", 0) != 0;
 }
 
+/* "" if it is none. */
+static const char *
+get_text (struct json_object *o, const char *name)
+{
+  struct json_object *text;
+
+  return json_object_object_get_ex (o, name, &text)
+             && json_object_is_type (text, json_type_string)
+           ? json_object_get_string (text) : "";
+}
+
 static uint32_t
 verdict_of (struct json_object *o)
 {
-  struct json_object *text;
+  const char *text = get_text (o, "verdict");
   uint32_t v;
 
-  if (!json_object_object_get_ex (o, "verdict", &text))
-    return 0;
   for (v = KW_OUTCOME_OK; v <= KW_OUTCOME_TRANSIENT; v++)
-    if (strcmp (kw_verdict_name ((int) v), json_object_get_string (text)) == 0)
+    if (strcmp (kw_verdict_name ((int) v), text) == 0)
       return v;
   return 0;
 }
@@ -331,8 +340,6 @@ static int
 read_value (struct json_object *o, int64_t major, int64_t minor,
             struct kwi_change *c)
 {
-  struct json_object *text;
-
   c->at_ms = major;
   if (!is_time (major))
     return -1;
@@ -345,16 +352,15 @@ read_value (struct json_object *o, int64_t major, int64_t minor,
     c->said.said_ms = get_number (o, "said_ms", 0);
     c->said.span_ms = get_number (o, "span_ms", minor);
     /* What does not say why says nothing: it may be a later keywheel's. */
-    return minor < 0 || !is_time (c->said.said_ms)
+    return (!is_time (minor) && (minor != KWI_NEVER || c->kind == KWI_CHANGE_PROBE))
+           || !is_time (c->said.said_ms)
            || (c->kind == KWI_CHANGE_BLOCK && minor > 0 && c->said.verdict == 0)
              ? -1 : 0;
   case KWI_CHANGE_BUCKET:
     read_bucket (o, &c->bucket);
     return 0;
   case KWI_CHANGE_ACCOUNT:
-    if (!json_object_object_get_ex (o, "account", &text))
-      return -1;
-    (void) memccpy (c->account, json_object_get_string (text), '\0',
+    (void) memccpy (c->account, get_text (o, "account"), '\0',
                     sizeof c->account - 1);
     return c->account[0] != '\0' ? 0 : -1;
   default:

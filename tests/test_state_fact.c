@@ -55,6 +55,8 @@ START_TEST (what_was_written_is_read_whatever_the_names)
     };
     int counter = c.kind >= KWI_CHANGE_REQUESTS;
 
+    if (c.kind == KWI_CHANGE_PROBE)
+      c.said.until_ms = 9;      /* it is never for ever */
     (void) random_word (account, sizeof account);
     account[0] = 'o';
     for (char *p = account; *p != '\0'; p++)
@@ -106,6 +108,8 @@ START_TEST (what_is_not_ours_is_passed_over)
     { "block s k%00 m d", "{\"verdict\":\"BILLING\"}" },
     { "block s k%zz m d", "{\"verdict\":\"BILLING\"}" },
     { "later s k", "{}" }, { "account s k", "{}" }, { "account s k", "{\"account\":\"\"}" },
+    { "account s k", "{\"account\":null}" }, { "account s k", "{\"account\":7}" },
+    { "block s k m d", "{\"verdict\":null}" }, { "block s k m d", "{\"verdict\":{}}" },
     { "requests s k", "{}" }, { "reset s", "{}" }
   };
   static struct kwi_fact_read r;
@@ -127,6 +131,11 @@ START_TEST (what_is_not_ours_is_passed_over)
                                    6, &r), 0);
   ck_assert_int_ne (kwi_fact_read ("block s k m d", "{\"verdict\":\"BILLING\"}",
                                    INT64_MAX, 6, &r), 0);
+  ck_assert_int_ne (kwi_fact_read ("block s k m d", "{\"verdict\":\"BILLING\"}", 5,
+                                   INT64_MAX - 1, &r), 0);
+  ck_assert_int_eq (kwi_fact_read ("block s k m d", "{\"verdict\":\"BILLING\"}", 5,
+                                   INT64_MAX, &r), 0);
+  ck_assert_int_ne (kwi_fact_read ("probe s k m d", "{}", 5, INT64_MAX, &r), 0);
   ck_assert_int_ne (kwi_fact_read ("reset s k", "{}", INT64_MAX, 0, &r), 0);
   ck_assert_int_ne (kwi_fact_read ("block s k m d", "{\"said_ms\":9223372036854775807,"
                                    "\"verdict\":\"BILLING\"}", 5, 6, &r), 0);
