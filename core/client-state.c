@@ -42,6 +42,14 @@ say (void *user, int level, const char *line)
 }
 
 static int
+listens (void *user)
+{
+  const struct kw_client *c = user;
+
+  return c->opening == NULL && c->observer != NULL;
+}
+
+static int
 words_for_block (const struct kwi_change *ch, const char *key, int64_t now,
                  char *buf, size_t size)
 {
@@ -78,8 +86,6 @@ heard (void *user, void *ring_user, enum kwi_heard what, size_t key,
   char text[512] = "";
   int n = 0;
 
-  if (c->opening != NULL || c->observer == NULL)
-    return;
   switch (what) {
   case KWI_HEARD_BLOCK:
     e.type = KW_EVENT_EXHAUSTED;
@@ -171,7 +177,7 @@ open_share (struct kw_client *c, const char *spec, const char *dir,
 {
   struct kwi_state_setup setup = {
     .clock = &c->clock, .spec = spec, .dir = c->config->dir, .state_dir = dir,
-    .hooks = { .say = say, .heard = heard, .user = c },
+    .hooks = { .listens = listens, .say = say, .heard = heard, .user = c },
   };
   int code = kwi_store_module (spec, &setup.store, err);
 

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 
 #include "state.h"
+#include "state-news.h"
 
 /* So much is told at once. */
 #define KWI_STATE_BATCH 32
@@ -21,7 +22,8 @@ struct kwi_state {
   const struct kw_store *store;
   const struct kwi_clock *clock;
   struct kwi_state_hooks hooks;
-  char *spec, *dir, *state_dir;
+  struct kwi_news news;
+  char *spec, *dir, *state_dir, *where;
   char holder[17];
   struct kwi_shared_ring *rings;
   size_t n_rings;

@@ -46,8 +46,8 @@ hear (struct kwi_state *s, const struct kwi_fact_read *r)
     if (strcmp (s->rings[i].scope, r->scope) != 0)
       continue;
     heard = kwi_keyring_hear (s->rings[i].ring, &r->change, kwi_state_wall (s), &key);
-    if (heard != KWI_HEARD_NOTHING)
-      s->hooks.heard (s->hooks.user, s->rings[i].user, heard, key, &r->change);
+    if (heard != KWI_HEARD_NOTHING && s->hooks.listens (s->hooks.user))
+      kwi_news_heard (&s->news, s->rings[i].user, heard, key, r);
   }
 }
 
@@ -111,7 +111,7 @@ go_away (struct kwi_state *s, const struct kw_store_error *why)
   n = snprintf (line, sizeof line, "the state is not shared for now: %s; going "
                 "on in memory", why->text);
   if (n > 0)
-    s->hooks.say (s->hooks.user, 1, line);
+    kwi_news_line (&s->news, 1, line);
 }
 
 /* It may have lost what it had, or have it from before: all is told again. */
@@ -126,8 +126,8 @@ come_back (struct kwi_state *s)
   for (i = 0; i < s->n_rings; i++)
     kwi_keyring_tell_all (s->rings[i].ring);
   if (snprintf (line, sizeof line, "the state is shared again: %s",
-                s->store->where (s->handle)) > 0)
-    s->hooks.say (s->hooks.user, 1, line);
+                s->where) > 0)
+    kwi_news_line (&s->news, 1, line);
 }
 
 static int

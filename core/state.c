@@ -97,8 +97,12 @@ run (void *arg)
     (void) pthread_mutex_lock (&s->lock);
     if (atomic_load (&s->closing))
       break;
-    if (fds[1].revents != 0 || kwi_state_mono (s) >= due_at (s, fd >= 0))
+    if (fds[1].revents != 0 || kwi_state_mono (s) >= due_at (s, fd >= 0)) {
       (void) kwi_state_turn (s);
+      (void) pthread_mutex_unlock (&s->lock);
+      kwi_news_tell (&s->news, &s->hooks);
+      (void) pthread_mutex_lock (&s->lock);
+    }
   }
   (void) pthread_mutex_unlock (&s->lock);
   return NULL;
@@ -139,6 +143,7 @@ kwi_state_sync (struct kwi_state *s, struct kw_error *err)
     code = kwi_fail (err, KW_ERR_UNAVAILABLE, "the state could not be shared: %s",
                      s->problem);
   (void) pthread_mutex_unlock (&s->lock);
+  kwi_news_tell (&s->news, &s->hooks);
   if (atomic_load (&s->started))
     wake (s);                   /* it may be waiting for what is done now */
   return code;
@@ -151,7 +156,7 @@ module_log (void *user, int level, const char *line)
 {
   struct kwi_state *s = user;
 
-  s->hooks.say (s->hooks.user, level < 0 ? 0 : level > 3 ? 3 : level, line);
+  kwi_news_line (&s->news, level < 0 ? 0 : level > 3 ? 3 : level, line);
 }
 
 static int64_t
@@ -184,7 +189,9 @@ open_module (struct kwi_state *s, struct kw_error *err)
 
   if (s->store->open (&setup, &s->handle, &why) != KW_STORE_OK)
     return kwi_fail (err, KW_ERR_SETTINGS, "%s", why.text);
-  return 0;
+  /* Asked for here, as anybody may want to know while another thread is in it. */
+  s->where = strdup (s->store->where (s->handle));
+  return s->where != NULL ? 0 : kwi_fail (err, KW_ERR_MEMORY, "out of memory");
 }
 
 int
@@ -206,6 +213,7 @@ kwi_state_new (const struct kwi_state_setup *setup, struct kwi_state **ret,
   s->wake_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
   (void) pthread_mutex_init (&s->lock, NULL);
   (void) pthread_mutex_init (&s->start_lock, NULL);
+  kwi_news_begin (&s->news);
   (void) snprintf (s->holder, sizeof s->holder, "%016" PRIx64,
                    s->clock->random (s->clock->ctx));
   if (s->spec == NULL || s->text == NULL || s->wake_fd < 0
@@ -214,6 +222,7 @@ kwi_state_new (const struct kwi_state_setup *setup, struct kwi_state **ret,
     code = kwi_fail (err, KW_ERR_MEMORY, "out of memory, or of descriptors");
   else
     code = open_module (s, err);
+  kwi_news_tell (&s->news, &s->hooks);
   if (code != 0) {
     kwi_state_free (s);
     return code;
@@ -239,18 +248,21 @@ kwi_state_free (struct kwi_state *s)
                      || atomic_load (&s->dirty)))
       (void) kwi_state_turn (s);
     s->store->close (s->handle);
+    kwi_news_tell (&s->news, &s->hooks);
   }
   for (i = 0; i < s->n_rings; i++)
     free (s->rings[i].scope);
   free (s->rings);
   if (s->wake_fd >= 0)
     (void) close (s->wake_fd);
+  kwi_news_end (&s->news);
   (void) pthread_mutex_destroy (&s->lock);
   (void) pthread_mutex_destroy (&s->start_lock);
   free (s->text);
   free (s->spec);
   free (s->dir);
   free (s->state_dir);
+  free (s->where);
   free (s);
 }
 
@@ -282,7 +294,7 @@ kwi_state_name (const struct kwi_state *s)
 }
 
 const char *
-kwi_state_where (struct kwi_state *s)
+kwi_state_where (const struct kwi_state *s)
 {
-  return s->store->where (s->handle);
+  return s->where;
 }

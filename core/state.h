@@ -16,9 +16,10 @@ struct kw_error;
 struct kwi_keyring;
 struct kwi_state;
 
-/* Called on the share's thread or the one that is in kwi_state_*, no lock of a
- * ring held. */
+/* Called on the state's thread or one that is in kwi_state_*, one at a time, no
+ * lock held but for listens, which is called with the state's. */
 struct kwi_state_hooks {
+  int (*listens) (void *user);  /* else nothing is heard                  */
   /* level as an event's. */
   void (*say) (void *user, int level, const char *line);
   /* What another process told of a ring's key. */
@@ -52,6 +53,6 @@ void kwi_state_start (struct kwi_state *);
 int kwi_state_sync (struct kwi_state *, struct kw_error *err);
 
 const char *kwi_state_name (const struct kwi_state *);
-const char *kwi_state_where (struct kwi_state *);
+const char *kwi_state_where (const struct kwi_state *);
 
 #endif

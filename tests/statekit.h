@@ -319,6 +319,16 @@ say (void *user, int level, const char *line)
   p->warnings += level <= 1;
 }
 
+/* What whoever is told does; may be anything. */
+static void (*when_told) (struct process *);
+
+static inline int
+listens (void *user)
+{
+  (void) user;
+  return 1;
+}
+
 static inline void
 heard (void *user, void *ring_user, enum kwi_heard what, size_t key,
        const struct kwi_change *c)
@@ -332,6 +342,8 @@ heard (void *user, void *ring_user, enum kwi_heard what, size_t key,
   p->frees += what == KWI_HEARD_FREE;
   p->resets += what == KWI_HEARD_RESET;
   p->accounts += what == KWI_HEARD_ACCOUNT;
+  if (when_told != NULL)
+    when_told (p);
 }
 
 static inline void
@@ -342,7 +354,7 @@ begin_process (struct process *p)
     { "third", "cccccccccccccccc" } };
   struct kwi_state_setup setup = { .store = &fake, .clock = &clock_of_test,
                                    .spec = "fake",
-                                   .hooks = { say, heard, p } };
+                                   .hooks = { listens, say, heard, p } };
   struct kw_error err = KW_ERROR_INIT;
   size_t i;
 
@@ -375,6 +387,7 @@ setup (void)
   n_rows = n_counts = revision = 0;
   is_away = lose_answer = shuffled = 0;
   within_lease = NULL;
+  when_told = NULL;
   memset (batches, 0, sizeof batches);
   memset (counts, 0, sizeof counts);
   memset (leases, 0, sizeof leases);

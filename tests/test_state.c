@@ -123,6 +123,32 @@ START_TEST (what_was_found_out_after_a_reset_by_who_had_not_heard_of_it_holds)
 }
 END_TEST
 
+static int told;
+
+static void
+sync_and_reset (struct process *p)
+{
+  told++;
+  ck_assert_int_eq (kwi_state_sync (p->state, NULL), 0);
+  kwi_keyring_reset (p->ring, KEYS, now);
+}
+
+START_TEST (who_is_told_may_call_anything)
+{
+  run_out (&all[0], 0, models[0], DAY);
+  run_out (&all[0], 1, models[0], DAY);
+  ck_assert_int_eq (kwi_state_sync (all[0].state, NULL), 0);
+  told = 0;
+  now += 5;
+  when_told = sync_and_reset;
+  ck_assert_int_eq (kwi_state_sync (all[1].state, NULL), 0);
+  when_told = NULL;
+  ck_assert_int_eq (told, 2);
+  sync_all ();
+  ck_assert_uint_eq (first_key (&all[0], models[0]), 0);
+}
+END_TEST
+
 START_TEST (a_probe_that_is_served_frees_it_for_all)
 {
   run_out (&all[0], 0, models[0], 1000);
@@ -421,6 +447,7 @@ make_suite (void)
   tcase_add_test (t, a_limit_of_an_account_is_kept_until_a_key_is_known_to_be_of_it);
   tcase_add_test (t, a_reset_reaches_everybody_and_wins_over_what_was_before);
   tcase_add_test (t, what_was_found_out_after_a_reset_by_who_had_not_heard_of_it_holds);
+  tcase_add_test (t, who_is_told_may_call_anything);
   tcase_add_test (t, a_probe_that_is_served_frees_it_for_all);
   tcase_add_test (t, who_probed_in_vain_is_not_held_up_by_its_own_word);
   tcase_add_test (t, a_probe_whose_process_died_is_tried_by_another);
