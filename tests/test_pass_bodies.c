@@ -157,6 +157,26 @@ START_TEST (a_plugin_that_translates_needs_the_body_whole)
 }
 END_TEST
 
+/* One that does not look into the body has no part of it to translate either. */
+START_TEST (a_body_of_the_plugins_own_is_not_sent_in_an_uploads_place)
+{
+  static const struct pass_step steps[] = { { .status = "200 OK", .body = "{}" } };
+  kw_request rq = upload ("/chat/completions", NULL);
+
+  kit.plugin = "translate";
+  kit.vars[0] = "TOY_API_KEY";
+  kit.vars[1] = "sk-cccccccccc";
+  pass_start (steps, "");
+  pass_upload (&passed, "{\"model\":\"m\",\"messages\":[]}", 0);
+  rq.replay_limit = 20;
+  pass_run (&passed, &rq);
+  ck_assert_msg (passed.code == KW_ERR_REFUSED, "%d %s", passed.code, passed.why);
+  ck_assert_msg (strstr (passed.why, "larger than replay_limit (20 bytes)") != NULL, "%s",
+                 passed.why);
+  ck_assert_int_eq (pass_stop (), 0);
+}
+END_TEST
+
 START_TEST (azure_asks_the_resource_for_what_is_no_deployments)
 {
   static const struct pass_step steps[] = {
@@ -202,6 +222,7 @@ suite (void)
   tcase_add_test (tc, json_over_the_limit_is_known_by_its_beginning);
   tcase_add_test (tc, a_forms_model_is_looked_for_and_the_form_goes_out_as_it_is);
   tcase_add_test (tc, a_plugin_that_translates_needs_the_body_whole);
+  tcase_add_test (tc, a_body_of_the_plugins_own_is_not_sent_in_an_uploads_place);
   tcase_add_test (tc, azure_asks_the_resource_for_what_is_no_deployments);
   suite_add_tcase (s, tc);
   return s;

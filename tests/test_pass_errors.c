@@ -43,6 +43,22 @@ START_TEST (nonsense_where_json_should_be_is_retried_unseen)
 }
 END_TEST
 
+/* Also where no JSON is expected: somebody in between has answered. */
+START_TEST (a_page_is_no_file)
+{
+  static const struct pass_step steps[] = {
+    { .status = "200 OK", .headers = "Content-Type: text/html\r\n", .body = "<html>" },
+    { .status = "200 OK", .headers = "Content-Type: text/plain\r\n", .body = "a file" } };
+  kw_request rq = request ("GET", "/files/f-1/content");
+
+  pass_start (steps, "backoff_initial = 1ms");
+  pass_run (&passed, &rq);
+  ck_assert_msg (passed.code == 0, "%s", passed.why);
+  ck_assert_str_eq (passed.data, "a file");
+  ck_assert_int_eq (pass_stop (), 2);
+}
+END_TEST
+
 START_TEST (an_error_of_the_request_is_handed_over_whole)
 {
   static const char body[] = "{ \"error\": {\"message\":\"no sk-aaaaaaaaaa here\","
@@ -164,6 +180,7 @@ suite (void)
   tcase_set_timeout (tc, 120);
   tcase_add_test (tc, an_answer_that_breaks_off_is_an_error_behind_its_beginning);
   tcase_add_test (tc, nonsense_where_json_should_be_is_retried_unseen);
+  tcase_add_test (tc, a_page_is_no_file);
   tcase_add_test (tc, an_error_of_the_request_is_handed_over_whole);
   tcase_add_test (tc, an_error_that_is_not_the_callers_is_not_handed_over);
   tcase_add_test (tc, what_does_not_go_together_is_told);

@@ -177,6 +177,39 @@ START_TEST (a_pause_is_no_silence)
 }
 END_TEST
 
+/* The answer has begun, and neither side goes on with the other. */
+START_TEST (each_way_pauses_for_itself)
+{
+  static const struct pass_step steps[] = {
+    { .status = "200 OK", .headers = "Content-Type: audio/mpeg\r\n", .big = 4 << 20,
+      .early = 1 } };
+  kw_request rq = upload ("/audio", "application/octet-stream");
+  int n;
+
+  pass_start (steps, "");
+  pass_upload (&passed, NULL, 50000);
+  passed.pause_at = 20000;
+  passed.pause = 1;
+  pass_begin (&passed, &rq);
+  PASS_UNTIL (passed.paused && passed.n_data > 0);
+  pass_turn_until_quiet ();
+  n = passed.n_data;
+  passed.paused = 0;
+  kw_handle_resume_upload (passed.handle);
+  PASS_UNTIL (passed.uploaded == 50000);
+  pass_turn_until_quiet ();
+  ck_assert_int_eq (passed.n_data, n);
+  while (!passed.ended) {
+    kw_handle_resume (passed.handle);
+    pass_turn ();
+  }
+  ck_assert_msg (passed.code == 0, "%s", passed.why);
+  ck_assert_uint_eq (passed.data_len, 4 << 20);
+  ck_assert_int_eq (passed.is_pattern, 1);
+  ck_assert_int_eq (pass_stop (), 1);
+}
+END_TEST
+
 START_TEST (a_provider_that_does_not_read_is_not_read_for)
 {
   enum { BIG = 40 << 20 };
@@ -336,6 +369,7 @@ suite (void)
   tcase_add_test (tc, what_is_as_large_as_the_limit_is_sent_again);
   tcase_add_test (tc, an_upload_that_has_paused_is_retried_and_goes_on);
   tcase_add_test (tc, a_pause_is_no_silence);
+  tcase_add_test (tc, each_way_pauses_for_itself);
   tcase_add_test (tc, a_provider_that_does_not_read_is_not_read_for);
   tcase_add_test (tc, an_upload_that_ends_badly);
   tcase_add_test (tc, a_cancel_in_the_middle_of_an_upload);

@@ -7,7 +7,7 @@
 #define PART(name, value) "--b 1\r\nContent-Disposition: form-data; name=\"" name "\"\r\n\r\n" \
                           value "\r\n"
 #define FILE_PART "--b 1\r\nContent-Disposition: form-data; filename=\"name=model\"; " \
-                  "name=\"file\"\r\nContent-Type: audio/wav\r\n\r\nx --b 1\r\nmodel\r\n"
+                  "name=\"file\"\r\nContent-Type: audio/wav\r\n\r\nx " PART ("model", "wrong")
 
 START_TEST (bodies_that_are_there)
 {
