@@ -1,5 +1,5 @@
-/* passkit - requests of other programs that are passed on: a call of which all that
- * it is told is kept, and what the suites about them begin with. */
+/* passkit - requests of other programs that are passed on: a call of which all
+ * that it is told is kept, and a provider for it. */
 #ifndef PASSKIT_H
 #define PASSKIT_H
 

@@ -1,6 +1,6 @@
-/* passprovider - a provider that takes bodies of any size and answers as it is told,
- * connection by connection.  Large bodies are a pattern, so that neither side holds
- * them. */
+/* passprovider - the provider of passkit.h: takes bodies of any size and answers
+ * as it is told, connection by connection.  Large bodies are a pattern, so that
+ * neither side holds them. */
 #ifndef PASSPROVIDER_H
 #define PASSPROVIDER_H
 
