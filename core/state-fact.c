@@ -4,7 +4,6 @@
  * subject and, for what a limit is about, model and dimension.  Whatever is no
  * letter, digit or one of ._:/@+- stands as %XX; a word that would be empty, as
  * a model that is every one, is "-". */
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,7 +105,8 @@ next_word (const char **at, char *ret, size_t size)
       continue;
     high = hex_digit (p[0]);
     low = high >= 0 ? hex_digit (p[1]) : -1;
-    if (low < 0 || high + low == 0)
+    /* People are shown names: no control character is in one. */
+    if (low < 0 || high < 2 || high * 16 + low == 127)
       return -1;
     ret[n] = (char) (high * 16 + low);
     p += 2;
@@ -337,6 +337,14 @@ is_time (int64_t ms)
 }
 
 static int
+has_control (const char *s)
+{
+  while ((unsigned char) *s >= ' ' && *s != 127)
+    s++;
+  return *s != '\0';
+}
+
+static int
 read_value (struct json_object *o, int64_t major, int64_t minor,
             struct kwi_change *c)
 {
@@ -362,7 +370,7 @@ read_value (struct json_object *o, int64_t major, int64_t minor,
   case KWI_CHANGE_ACCOUNT:
     (void) memccpy (c->account, get_text (o, "account"), '\0',
                     sizeof c->account - 1);
-    return c->account[0] != '\0' ? 0 : -1;
+    return c->account[0] != '\0' && !has_control (c->account) ? 0 : -1;
   default:
     return 0;
   }
