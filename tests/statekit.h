@@ -230,6 +230,31 @@ fake_sync (struct kw_store_handle *h, const struct kw_store_batch *b,
   return 0;
 }
 
+/* Is it others' turn, and one of them has nothing?  n want some. */
+static inline int
+is_others_turn (const char *holder, const char *name, uint32_t limit, uint32_t n)
+{
+  int64_t first = now / KW_STORE_TURN_MS * limit % n, own = 0;
+  int lacks = 0;
+
+  if (n <= limit)
+    return 0;
+  for (size_t i = 0; i < 64; i++) {
+    int64_t p = 0;
+    if (strcmp (leases[i].name, name) != 0 || leases[i].want == 0
+        || strcmp (leases[i].holder, holder) == 0)
+      continue;
+    own += strcmp (leases[i].holder, holder) < 0;
+    for (size_t j = 0; j < 64; j++)
+      p += strcmp (leases[j].name, name) == 0 && leases[j].want > 0
+           && strcmp (leases[j].holder, holder) != 0
+           && strcmp (leases[j].holder, leases[i].holder) < 0;
+    p += strcmp (holder, leases[i].holder) < 0;
+    lacks |= (p - first + n) % n < limit && leases[i].held == 0;
+  }
+  return lacks && (own - first + n) % n >= limit;
+}
+
 /* By the rule of keywheel/store.h. */
 static inline int
 fake_lease (struct kw_store_handle *h, const struct kw_store_lease *l,
@@ -269,6 +294,8 @@ fake_lease (struct kw_store_handle *h, const struct kw_store_lease *l,
   grant = grant < l->want ? grant : l->want;
   if (hungry && grant > fair)
     grant = fair;
+  if (is_others_turn (h->holder, l->name, l->limit, n))
+    grant = 0;
   for (i = 0; own == 64 && i < 64; i++)
     if (leases[i].name[0] == '\0')
       own = i;

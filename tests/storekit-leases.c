@@ -40,8 +40,8 @@ least (int64_t a, int64_t b)
 
 /* What the asker is to get, and who holds what then. */
 static uint32_t
-reference (struct held all[HOLDERS], int asker, uint32_t limit, uint32_t want,
-           uint32_t floor, int64_t ttl_ms)
+reference (struct held all[HOLDERS], int asker, int waits, uint32_t limit,
+           uint32_t want, uint32_t floor, int64_t ttl_ms)
 {
   int64_t others = 0, room;
   uint32_t n = 1, fair, grant;
@@ -62,9 +62,47 @@ reference (struct held all[HOLDERS], int asker, uint32_t limit, uint32_t want,
   grant = least (want, room);
   if (starving)
     grant = least (grant, fair);
+  if (waits)
+    grant = 0;
   all[asker] = (struct held) { want != 0 || floor != 0, grant > floor ? grant : floor,
                                want, storekit_now () + ttl_ms };
   return grant;
+}
+
+/* Turns, by the holders' names; order[p] is the holder at p. */
+static int
+is_on_turn (int p, int n, uint32_t limit)
+{
+  int64_t first = storekit_now () / KW_STORE_TURN_MS * limit % n;
+
+  return (p - first + n) % n < limit;
+}
+
+static int
+waits_for_its_turn (const struct held all[HOLDERS], struct storekit *const k[HOLDERS],
+                    int asker, uint32_t limit)
+{
+  int order[HOLDERS], n = 0, own = 0, lacks = 0;
+
+  for (int i = 0; i < HOLDERS; i++)
+    if (i == asker || (all[i].there && all[i].want > 0
+                       && all[i].expires_ms > storekit_now ()))
+      order[n++] = i;
+  for (int i = 0; i < n; i++)
+    for (int j = i + 1; j < n; j++)
+      if (strcmp (k[order[j]]->holder, k[order[i]]->holder) < 0) {
+        int other = order[i];
+        order[i] = order[j];
+        order[j] = other;
+      }
+  if (n <= (int64_t) limit)
+    return 0;
+  for (int p = 0; p < n; p++)
+    if (is_on_turn (p, n, limit)) {
+      own |= order[p] == asker;
+      lacks |= order[p] != asker && all[order[p]].granted == 0;
+    }
+  return lacks && !own;
 }
 
 START_TEST (grants_follow_the_rule)
@@ -80,14 +118,16 @@ START_TEST (grants_follow_the_rule)
   for (int round = 0; round < ROUNDS; round++) {
     int who = (int) storekit_random (&state, HOLDERS);
     int what = (int) storekit_random (&state, LEASES);
-    uint32_t limit = storekit_random (&state, 5) == 0 ? storekit_random (&state, 40) : 12;
+    uint32_t limit = storekit_random (&state, 2) == 0 ? storekit_random (&state, 4)
+      : storekit_random (&state, 5) == 0 ? storekit_random (&state, 40) : 12;
     uint32_t want = storekit_random (&state, 3) == 0 ? 0 : storekit_random (&state, 14);
     uint32_t floor = storekit_random (&state, 2) == 0 ? 0 : storekit_random (&state, 4);
     int64_t ttl = 1000 * (1 + (int64_t) storekit_random (&state, 5));
     uint32_t is, ought, was = all[what][who].granted;
 
     is = ask_for (k[who], names[what], limit, want, floor, ttl);
-    ought = reference (all[what], who, limit, want, floor, ttl);
+    ought = reference (all[what], who, waits_for_its_turn (all[what], k, who, limit),
+                       limit, want, floor, ttl);
     ck_assert_msg (is == ought,
                    "round %d: %d asks for %u of %u, floor %u, had %u: gets %u, not %u",
                    round, who, want, limit, floor, was, is, ought);
@@ -114,6 +154,26 @@ START_TEST (a_newcomer_gets_its_share_when_the_first_asks_again)
   ck_assert_uint_eq (ask (a, 10, 10), 8);
   storekit_close (a);
   storekit_close (b);
+}
+END_TEST
+
+START_TEST (who_are_more_than_the_places_take_turns)
+{
+  struct storekit *k[HOLDERS];
+  int had[HOLDERS] = { 0 };
+
+  for (int i = 0; i < HOLDERS; i++)
+    k[i] = storekit_open (NULL);
+  /* Each asks several times a second, and never has enough. */
+  for (int round = 0; round < 200; round++)
+    for (int i = 0; i < HOLDERS; i++) {
+      had[i] += (int) ask (k[i], 2, 1);
+      storekit_pass (20);
+    }
+  for (int i = 0; i < HOLDERS; i++) {
+    ck_assert_msg (had[i] > 20, "%d had a place %d times of 200", i, had[i]);
+    storekit_close (k[i]);
+  }
 }
 END_TEST
 
@@ -251,6 +311,7 @@ storekit_add_leases (Suite *suite)
 
   tcase_add_loop_test (t, grants_follow_the_rule, 0, 3);
   tcase_add_test (t, a_newcomer_gets_its_share_when_the_first_asks_again);
+  tcase_add_test (t, who_are_more_than_the_places_take_turns);
   tcase_add_test (t, what_is_in_use_is_not_granted_to_others);
   tcase_add_test (t, a_lease_ends_by_itself);
   tcase_add_test (t, asking_again_makes_it_last);

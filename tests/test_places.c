@@ -162,6 +162,35 @@ START_TEST (who_is_busy_all_the_time_leaves_half_to_who_comes)
 }
 END_TEST
 
+/* Fewer places than processes, each of which would keep them busy for ever. */
+START_TEST (who_are_more_than_the_places_take_turns)
+{
+  size_t i, served[PROCESSES] = { 0 };
+  int step;
+
+  end ();
+  max_at_once = 1;
+  setup ();
+  for (i = 0; i < PROCESSES; i++)
+    sync_one (i);
+  for (step = 0; step < 2000; step++)
+    for (i = 0; i < PROCESSES; i++) {
+      if (n_flying[i] > 0) {
+        land (i, 1);
+        served[i]++;
+      }
+      (void) try_one (i);
+      sync_one (i);
+      now += 10;
+      for (size_t k = 0; k < KEYS; k++)
+        ck_assert_uint_le (on_key (k), 1);
+    }
+  for (i = 0; i < PROCESSES; i++)
+    ck_assert_msg (served[i] > 300, "process %zu was served %zu times in 80 s", i,
+                   served[i]);
+}
+END_TEST
+
 START_TEST (who_dies_gives_back)
 {
   ck_assert_uint_eq (go (0, 3 * PLACES), 3 * PLACES);
@@ -277,6 +306,7 @@ make_suite (void)
   tcase_add_test (t, the_first_key_comes_first_as_with_one_process);
   tcase_add_test (t, places_that_are_not_needed_go_to_who_needs_them);
   tcase_add_test (t, who_is_busy_all_the_time_leaves_half_to_who_comes);
+  tcase_add_test (t, who_are_more_than_the_places_take_turns);
   tcase_add_test (t, who_dies_gives_back);
   tcase_add_test (t, who_asks_while_a_lease_is_given_back_is_heard);
   tcase_add_test (t, who_asks_for_more_while_a_lease_is_renewed_is_heard);

@@ -123,6 +123,8 @@ struct kw_store_sink {
   void (*count) (void *user, const char *name, int64_t total);
 };
 
+#define KW_STORE_TURN_MS 2000
+
 /* So many places of something that has limit of them, for a while.  A holder
  * asks again before its lease has expired, with what it wants now (0: gives all
  * back), and is told how many it has from now on. */
@@ -138,8 +140,12 @@ struct kw_store_lease {
  * not expired, without the asker's own: others = the sum of what they have;
  * n = how many of them want some, and this one; fair = limit / n, 1 at least.
  * The grant is want, but no more than limit - others (0 at least), and if another
- * has fewer than it wants and fewer than fair, no more than fair.  It may be less
- * than floor: then the asker begins nothing until enough of what it is using has
+ * has fewer than it wants and fewer than fair, no more than fair.  Where more want
+ * some than there are places, n > limit, they take turns, so that nobody waits for
+ * ever: of those n, counted from 0 in the order of their names (strcmp), the one at
+ * p is on turn at the Unix time t in ms if (p - t / KW_STORE_TURN_MS * limit) mod n
+ * < limit; and who is not on turn gets nothing while one that is has none.  A grant
+ * may be less than floor: then the asker begins nothing until enough of what it is using has
  * ended.  What it has is the greater of grant and floor; that, what it wants, and
  * when the lease expires is kept in the same transaction.  Want 0 and floor 0
  * removes the lease. */

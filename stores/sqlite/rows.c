@@ -313,13 +313,38 @@ at_most (int64_t a, int64_t b)
   return a < b ? a : b;
 }
 
+/* Is it others' turn, and one of them has nothing yet?  The statement is bound; n as
+ * in the rule. */
+static int
+is_others_turn (struct kw_store_handle *h, const struct kw_store_lease *l, int64_t now,
+                int64_t n, int *ret)
+{
+  sqlite3_stmt *s = h->sql[KWI_READ_LEASES];
+  const int64_t first = now / KW_STORE_TURN_MS * l->limit % n;
+  int64_t p = 0, own = 0;
+  int lacks = 0;
+
+  for (; sqlite3_step (s) == SQLITE_ROW;) {
+    if (sqlite3_column_int64 (s, 1) == 0)
+      continue;
+    if (strcmp ((const char *) sqlite3_column_text (s, 2), h->holder) < 0)
+      own = p + 1;
+    /* Behind the asker all stand one further. */
+    lacks |= (p + (own <= p) - first + n) % n < l->limit
+             && sqlite3_column_int64 (s, 0) == 0;
+    p++;
+  }
+  *ret = lacks && (own - first + n) % n >= l->limit;
+  return sqlite3_reset (s);
+}
+
 /* The rule of keywheel/store.h. */
 static int
 grant (struct kw_store_handle *h, const struct kw_store_lease *l, int64_t now, int64_t *ret)
 {
   sqlite3_stmt *s = h->sql[KWI_READ_LEASES];
   int64_t others = 0, n = 1, starved = INT64_MAX, fair, granted;
-  int rc;
+  int rc, waits = 0;
 
   bind_text (s, 1, l->name);
   bind_text (s, 2, h->holder);
@@ -333,13 +358,15 @@ grant (struct kw_store_handle *h, const struct kw_store_lease *l, int64_t now, i
       starved = at_most (starved, has);
   }
   rc = sqlite3_reset (s);
+  if (rc == SQLITE_OK && n > l->limit)
+    rc = is_others_turn (h, l, now, n, &waits);
   if (rc != SQLITE_OK)
     return rc;
   fair = l->limit / n > 1 ? l->limit / n : 1;
   granted = at_most (l->want, others < l->limit ? l->limit - others : 0);
   if (starved < fair)
     granted = at_most (granted, fair);
-  *ret = granted;
+  *ret = waits ? 0 : granted;
   return SQLITE_OK;
 }
 

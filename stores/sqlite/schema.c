@@ -51,7 +51,8 @@ const char *const kwi_statements[KWI_N_SQL] = {
      " WHERE rev > ?1 AND expires_ms > ?2"),
   [KWI_READ_COUNTS] = "SELECT name, total FROM counts WHERE rev > ?1",
   [KWI_READ_LEASES] =
-    "SELECT granted, want FROM leases WHERE name = ?1 AND holder <> ?2 AND expires_ms > ?3",
+    "SELECT granted, want, holder FROM leases WHERE name = ?1 AND holder <> ?2"
+    " AND expires_ms > ?3 ORDER BY holder",
   [KWI_PUT_LEASE] = "INSERT OR REPLACE INTO leases VALUES (?1, ?2, ?3, ?4, ?5)",
   [KWI_DROP_LEASE] = "DELETE FROM leases WHERE name = ?1 AND holder = ?2",
   [KWI_DROP_LEASES] = "DELETE FROM leases WHERE holder = ?1",
