@@ -38,9 +38,15 @@ chmod 755 "$tmp"                # nginx's worker may be another user
 nginx_pid=
 serve_pid=
 redis_pid=
+proxy_pid=
+gateway_pid=
 stop ()
 {
   trap - EXIT INT TERM
+  for one in $proxy_pid $gateway_pid; do
+    kill "$one" 2>/dev/null || :
+    wait "$one" 2>/dev/null || :
+  done
   if [ -n "$serve_pid" ]; then
     exec 7>&-
     wait "$serve_pid" 2>/dev/null || :
@@ -362,13 +368,16 @@ about ()
   say "- compiled with: ${KW_CC:-?}; $rounds rounds, the two sides by turns; medians"
 }
 
-[ "$#" -gt 0 ] || set -- sequential concurrent threads stream state memory engine
+# gateway: keywheel serve beside nginx as a proxy.
+. "$src/bench/gateway.sh"
+
+[ "$#" -gt 0 ] || set -- sequential concurrent threads stream state memory engine gateway
 start_nginx
 about
 for what in "$@"; do
   case $what in
-    sequential | concurrent | threads | stream | state | memory | engine) "$what" ;;
+    sequential | concurrent | threads | stream | state | memory | engine | gateway) "$what" ;;
     *) die "there is no benchmark \"$what\"; there are:
-sequential, concurrent, threads, stream, state, memory, engine" ;;
+sequential, concurrent, threads, stream, state, memory, engine, gateway" ;;
   esac
 done

@@ -33,7 +33,7 @@ static const struct gateway_option {
   { "requests_per_minute", COUNT, "0", 0, 1000000, "0 to 1000000" },
   { "concurrency", COUNT, "0", 0, 1000000, "0 to 1000000" },
   { "max_connections", COUNT, "8192", 1, 1000000, "1 to 1000000" },
-  { "max_header", SIZE, "32768", 4 << 10, 1 << 20, "4KB to 1MB" },
+  { "max_header", SIZE, "16384", 4 << 10, 1 << 20, "4KB to 1MB" },
   { "max_body", SIZE, "1073741824", 1 << 10, INT64_C (1) << 40, "1KB to 1024GB" },
   { "replay_limit", SIZE, "8388608", 1 << 10, 1 << 30, "1KB to 1GB" },
   { "header_timeout", DURATION, "10000", 1000, 3600000, "1s to 1h" },

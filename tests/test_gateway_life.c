@@ -106,6 +106,7 @@ START_TEST (a_unix_socket_is_for_its_owner_and_goes_with_the_gateway)
     /* What is left of one that was killed is in nobody's way. */
     if (round == 0) {
       proc_signal (gateway, SIGKILL);
+      proc_result_clear (&got);
       proc_finish (gateway, &got, PATIENCE_MS);
       ck_assert_int_eq (stat (path, &st), 0);
     }
