@@ -36,6 +36,41 @@ find_gemini (const char *path, struct sim_route *r)
   return 0;
 }
 
+/* Those of one thing: /v1/files/ID, and /content behind it. */
+static int
+find_one (const char *method, const char *path, struct sim_route *r)
+{
+  static const struct {
+    const char *method, *prefix, *action;
+    enum sim_endpoint endpoint;
+    int _reserved;
+  } known[] = {
+    { "GET", "/v1/files/", "content", SIM_FILES, 0 },
+    { "GET", "/v1/files/", "", SIM_FILES, 0 },
+    { "DELETE", "/v1/files/", "", SIM_FILES, 0 },
+    { "POST", "/v1/batches/", "cancel", SIM_BATCHES, 0 },
+    { "GET", "/v1/batches/", "", SIM_BATCHES, 0 },
+    { "GET", "/v1/models/", "", SIM_MODELS, 0 },
+  };
+
+  for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+    const char *id = path + strlen (known[i].prefix), *action = strrchr (path, '/');
+    size_t len = strlen (known[i].action);
+    if (strcmp (method, known[i].method) != 0
+        || strncmp (path, known[i].prefix, strlen (known[i].prefix)) != 0
+        || (len > 0 && strcmp (action + 1, known[i].action) != 0))
+      continue;
+    len = len > 0 ? (size_t) (action - id) : strlen (id);
+    if (len == 0 || len >= sizeof r->id)
+      continue;
+    memcpy (r->id, id, len);
+    memcpy (r->action, known[i].action, strlen (known[i].action) + 1);
+    r->endpoint = known[i].endpoint;
+    return 1;
+  }
+  return 0;
+}
+
 void
 sim_route_find (const char *method, const char *path, struct sim_route *r)
 {
@@ -45,8 +80,17 @@ sim_route_find (const char *method, const char *path, struct sim_route *r)
     enum sim_dialect dialect;
   } known[] = {
     { "POST", "/v1/chat/completions", SIM_CHAT, SIM_OPENAI },
+    { "POST", "/v1/completions", SIM_COMPLETIONS, SIM_OPENAI },
+    { "POST", "/v1/responses", SIM_RESPONSES, SIM_OPENAI },
     { "POST", "/v1/embeddings", SIM_EMBEDDINGS, SIM_OPENAI },
+    { "POST", "/v1/audio/speech", SIM_SPEECH, SIM_OPENAI },
+    { "POST", "/v1/audio/transcriptions", SIM_TRANSCRIPTIONS, SIM_OPENAI },
+    { "POST", "/v1/audio/translations", SIM_TRANSCRIPTIONS, SIM_OPENAI },
     { "GET", "/v1/models", SIM_MODELS, SIM_OPENAI },
+    { "GET", "/v1/files", SIM_FILES, SIM_OPENAI },
+    { "POST", "/v1/files", SIM_FILES, SIM_OPENAI },
+    { "GET", "/v1/batches", SIM_BATCHES, SIM_OPENAI },
+    { "POST", "/v1/batches", SIM_BATCHES, SIM_OPENAI },
     { "POST", "/v1/messages", SIM_CHAT, SIM_ANTHROPIC },
   };
 
@@ -56,6 +100,7 @@ sim_route_find (const char *method, const char *path, struct sim_route *r)
     return;
   if (strncmp (path, "/openai/", strlen ("/openai/")) == 0)
     path += strlen ("/openai");
+  r->no_body = find_one (method, path, r) || strcmp (method, "POST") != 0;
   for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
     if (strcmp (method, known[i].method) == 0 && strcmp (path, known[i].path) == 0) {
       r->endpoint = known[i].endpoint;
@@ -65,32 +110,22 @@ sim_route_find (const char *method, const char *path, struct sim_route *r)
 
 /* ---- errors ----------------------------------------------------------------- */
 
-static const char *
-error_member (json_object *root, const char *name)
-{
-  json_object *error = NULL, *value = NULL;
-
-  if (json_object_object_get_ex (root, "error", &error)
-      && json_object_object_get_ex (error, name, &value)
-      && json_object_is_type (value, json_type_string))
-    return json_object_get_string (value);
-  return "";
-}
-
 void
 sim_dialect_error (struct sim_answer *a, enum sim_dialect dialect, const char *request_id)
 {
-  json_object *root;
+  json_object *root, *error;
 
   if (dialect == SIM_OPENAI || a->shape != SIM_WHOLE || a->status < 400 || a->body == NULL
       || a->body[0] != '{')
     return;
   root = json_tokener_parse (a->body);
+  error = sim_member (root, "error", json_type_object);
   if (dialect == SIM_ANTHROPIC)
-    sim_anthropic_error (a, error_member (root, "code"), error_member (root, "message"),
-                         request_id);
+    sim_anthropic_error (a, sim_text_member (error, "code"),
+                         sim_text_member (error, "message"), request_id);
   else
-    sim_gemini_error (a, error_member (root, "code"), error_member (root, "message"));
+    sim_gemini_error (a, sim_text_member (error, "code"),
+                      sim_text_member (error, "message"));
   json_object_put (root);
 }
 
@@ -128,6 +163,26 @@ json_object *
 sim_number (int64_t n)
 {
   return json_object_new_int64 (n);
+}
+
+json_object *
+sim_member (json_object *object, const char *name, json_type type)
+{
+  json_object *value = NULL;
+
+  if (!json_object_is_type (object, json_type_object)
+      || !json_object_object_get_ex (object, name, &value)
+      || !json_object_is_type (value, type))
+    return NULL;
+  return value;
+}
+
+const char *
+sim_text_member (json_object *object, const char *name)
+{
+  json_object *value = sim_member (object, name, json_type_string);
+
+  return value != NULL ? json_object_get_string (value) : "";
 }
 
 static char *

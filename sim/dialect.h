@@ -6,15 +6,18 @@
 
 #include "chat.h"
 
-struct json_object;
+#include <json-c/json.h>
 
 enum sim_dialect { SIM_OPENAI, SIM_ANTHROPIC, SIM_GEMINI };
 
 struct sim_route {
   enum sim_endpoint endpoint;
   enum sim_dialect dialect;
+  int no_body;                  /* there is none, whatever was sent        */
   int stream;                   /* the path says so: Gemini's              */
   char model[128];              /* likewise; "": the body has it           */
+  char id[128];                 /* of one model, file or batch; "": none   */
+  char action[16];              /* what is behind the id                   */
 };
 
 void sim_route_find (const char *method, const char *path, struct sim_route *);
@@ -54,6 +57,10 @@ struct json_object *sim_object (const char *name, ...);
 struct json_object *sim_list (struct json_object *only);
 struct json_object *sim_text (const char *);
 struct json_object *sim_number (int64_t);
+
+/* A member of an object's, or NULL if it has none of this type; a text, or "". */
+struct json_object *sim_member (struct json_object *, const char *name, enum json_type);
+const char *sim_text_member (struct json_object *, const char *name);
 
 /* All take root.  The body of an answer; the body of one that has its headers
  * already; one event of a stream, with a name or NULL. */

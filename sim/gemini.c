@@ -13,29 +13,17 @@
 
 /* ---- requests --------------------------------------------------------------- */
 
-static json_object *
-member (json_object *object, const char *name, json_type type)
-{
-  json_object *value = NULL;
-
-  if (!json_object_is_type (object, json_type_object)
-      || !json_object_object_get_ex (object, name, &value)
-      || !json_object_is_type (value, type))
-    return NULL;
-  return value;
-}
-
 /* The texts of a content's parts: how long they are, and the first of them. */
 static int64_t
 read_parts (json_object *content, const char **ret_text)
 {
-  json_object *parts = member (content, "parts", json_type_array);
+  json_object *parts = sim_member (content, "parts", json_type_array);
   size_t n = parts != NULL ? json_object_array_length (parts) : 0;
   int64_t bytes = 0;
 
   *ret_text = "";
   for (size_t i = 0; i < n; i++) {
-    json_object *text = member (json_object_array_get_idx (parts, i), "text", json_type_string);
+    json_object *text = sim_member (json_object_array_get_idx (parts, i), "text", json_type_string);
     if (text == NULL)
       continue;
     bytes += json_object_get_string_len (text);
@@ -49,11 +37,11 @@ static void
 read_contents (struct sim_request *r, json_object *contents)
 {
   const char *text;
-  int64_t bytes = read_parts (member (r->root, "systemInstruction", json_type_object), &text);
+  int64_t bytes = read_parts (sim_member (r->root, "systemInstruction", json_type_object), &text);
 
   for (size_t i = 0; i < json_object_array_length (contents); i++) {
     json_object *content = json_object_array_get_idx (contents, i);
-    json_object *role = member (content, "role", json_type_string);
+    json_object *role = sim_member (content, "role", json_type_string);
     bytes += read_parts (content, &text);
     if (role == NULL || strcmp (json_object_get_string (role), "user") == 0)
       r->echo = text;
@@ -74,7 +62,7 @@ sim_gemini_read (struct sim_request *r, const struct sim_route *route, const cha
   r->tag = r->echo = "";
   r->stream = route->stream;
   r->root = body != NULL && len > 0 ? json_tokener_parse (body) : NULL;
-  contents = member (r->root, "contents", json_type_array);
+  contents = sim_member (r->root, "contents", json_type_array);
   if (contents == NULL || json_object_array_length (contents) == 0) {
     sim_answer_error (problem, 400, "invalid_request_error", NULL,
                       r->root == NULL ? "Invalid JSON payload received."
@@ -83,7 +71,7 @@ sim_gemini_read (struct sim_request *r, const struct sim_route *route, const cha
     return -1;
   }
   read_contents (r, contents);
-  max = member (member (r->root, "generationConfig", json_type_object), "maxOutputTokens",
+  max = sim_member (sim_member (r->root, "generationConfig", json_type_object), "maxOutputTokens",
                 json_type_int);
   r->completion_tokens = max != NULL ? json_object_get_int64 (max) : reply_tokens;
   if (r->completion_tokens < 1 || r->completion_tokens > SIM_REQUESTED_MAX / 2)

@@ -88,6 +88,7 @@ run_with_log (struct sim *sim)
   int rc = run (sim);
   pthread_mutex_destroy (&sim->lock);
   sim_accounts_clear (&sim->accounts);
+  sim_shelf_clear (&sim->shelf);
   sim_log_close (&sim->log);
   return rc;
 }

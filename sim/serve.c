@@ -143,6 +143,21 @@ show_limits (struct process *p, struct sim_account *account, int64_t now,
     sim_answer_refusal (p->answer, refusal, p->request.model, org);
 }
 
+static int
+is_free (enum sim_endpoint endpoint)
+{
+  return endpoint == SIM_MODELS || endpoint == SIM_FILES || endpoint == SIM_BATCHES;
+}
+
+static const char *
+unknown_model (struct process *p, const char *name)
+{
+  sim_answer_error (p->answer, 404, "invalid_request_error", "model_not_found",
+                    "The model `%s` does not exist or you do not have access to "
+                    "it.", name);
+  return "model_not_found";
+}
+
 static const char *
 refuse_limits (struct process *p)
 {
@@ -151,14 +166,10 @@ refuse_limits (struct process *p)
   const struct sim_model *model = sim_options_model (&sim->options, name);
   struct sim_refusal refusal;
 
-  if (p->endpoint == SIM_MODELS)
+  if (is_free (p->endpoint))
     return NULL;
-  if (model == NULL) {
-    sim_answer_error (p->answer, 404, "invalid_request_error", "model_not_found",
-                      "The model `%s` does not exist or you do not have access to "
-                      "it.", name);
-    return "model_not_found";
-  }
+  if (model == NULL)
+    return unknown_model (p, name);
   struct sim_limits limits = p->key->limits;
   for (int d = 0; d < SIM_DIMS; d++)
     if (model->limits.of[d] != 0)
@@ -176,6 +187,30 @@ refuse_limits (struct process *p)
   if (admitted)
     return NULL;
   return refusal.too_large ? "too_large" : sim_dims[refusal.dim].name;
+}
+
+/* What is kept here is answered at once: it may not be there. */
+static const char *
+look_up (struct process *p)
+{
+  const struct sim_errand errand = {
+    .method = p->call->method,
+    .org = p->key->org,
+    .id = p->route.id,
+    .action = p->route.action,
+    .request = &p->request,
+    .now_s = sim_unix_s (),
+  };
+  int bad = 0;
+
+  if (p->endpoint == SIM_MODELS && p->route.id[0] != '\0'
+      && sim_options_model (&p->sim->options, p->route.id) == NULL)
+    return unknown_model (p, p->route.id);
+  if (p->endpoint == SIM_FILES)
+    bad = sim_shelf_files (&p->sim->shelf, &errand, p->answer);
+  if (p->endpoint == SIM_BATCHES)
+    bad = sim_shelf_batches (&p->sim->shelf, &errand, p->answer);
+  return bad ? "not_found" : NULL;
 }
 
 /* ---- faults ---------------------------------------------------------------------- */
@@ -245,7 +280,7 @@ static const char *
 decide (struct process *p)
 {
   const char *(*const steps[]) (struct process *) = {
-    misbehave, refuse_url, refuse_key, refuse_body, refuse_limits,
+    misbehave, refuse_url, refuse_key, refuse_body, refuse_limits, look_up,
   };
   for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
     const char *verdict = steps[i] (p);
@@ -312,10 +347,15 @@ reply_models (struct process *p)
   for (size_t i = 0; i < n; i++)
     names[i] = o->models[i].name;
   if (n == 0)
-    sim_models (p->answer, usual, sizeof usual / sizeof usual[0], sim_unix_s ());
+    sim_models (p->answer, usual, sizeof usual / sizeof usual[0], p->route.id,
+                sim_unix_s ());
   else
-    sim_models (p->answer, names, n, sim_unix_s ());
+    sim_models (p->answer, names, n, p->route.id, sim_unix_s ());
 }
+
+typedef void whole_fn (struct sim_answer *, const struct sim_reply *);
+typedef void stream_fn (struct sim_answer *, const struct sim_reply *,
+                        const struct sim_fault *error);
 
 static void
 reply (struct process *p, const char *request_id)
@@ -328,23 +368,31 @@ reply (struct process *p, const char *request_id)
     .created = sim_unix_s (),
   };
   static const struct {
-    void (*whole) (struct sim_answer *, const struct sim_reply *);
-    void (*stream) (struct sim_answer *, const struct sim_reply *,
-                    const struct sim_fault *error);
-  } chats[] = {
-    [SIM_OPENAI] = { sim_chat_whole, sim_chat_stream },
-    [SIM_ANTHROPIC] = { sim_anthropic_whole, sim_anthropic_stream },
-    [SIM_GEMINI] = { sim_gemini_whole, sim_gemini_stream },
+    enum sim_endpoint endpoint;
+    enum sim_dialect dialect;
+    whole_fn *whole;
+    stream_fn *stream;          /* NULL: there is none */
+  } replies[] = {
+    { SIM_CHAT, SIM_OPENAI, sim_chat_whole, sim_chat_stream },
+    { SIM_CHAT, SIM_ANTHROPIC, sim_anthropic_whole, sim_anthropic_stream },
+    { SIM_CHAT, SIM_GEMINI, sim_gemini_whole, sim_gemini_stream },
+    { SIM_COMPLETIONS, SIM_OPENAI, sim_completions_whole, sim_completions_stream },
+    { SIM_RESPONSES, SIM_OPENAI, sim_responses_whole, sim_responses_stream },
+    { SIM_EMBEDDINGS, SIM_OPENAI, sim_embeddings, NULL },
+    { SIM_SPEECH, SIM_OPENAI, sim_speech, NULL },
+    { SIM_TRANSCRIPTIONS, SIM_OPENAI, sim_transcription, NULL },
   };
   if (p->endpoint == SIM_MODELS)
     reply_models (p);
-  else if (p->endpoint == SIM_EMBEDDINGS)
-    sim_embeddings (p->answer, &r);
-  else if (p->request.stream)
-    chats[p->route.dialect].stream (p->answer, &r, p->fault.kind == SIM_FAULT_SSE_ERROR
-                                                   ? &p->fault : NULL);
-  else
-    chats[p->route.dialect].whole (p->answer, &r);
+  for (size_t i = 0; i < sizeof replies / sizeof replies[0]; i++) {
+    if (replies[i].endpoint != p->endpoint || replies[i].dialect != p->route.dialect)
+      continue;
+    if (p->request.stream && replies[i].stream != NULL)
+      replies[i].stream (p->answer, &r, p->fault.kind == SIM_FAULT_SSE_ERROR
+                                        ? &p->fault : NULL);
+    else
+      replies[i].whole (p->answer, &r);
+  }
 }
 
 void
@@ -361,7 +409,9 @@ sim_serve (struct sim *sim, const struct sim_call *call, struct sim_answer *answ
     p.has_problem = sim_gemini_read (&p.request, &p.route, call->body, call->len,
                                      sim->options.reply_tokens, &p.problem) != 0;
   else
-    p.has_problem = sim_request_read (&p.request, p.endpoint, call->body, call->len,
+    p.has_problem = sim_request_read (&p.request,
+                                      p.route.no_body ? SIM_UNKNOWN : p.endpoint,
+                                      call->content_type, call->body, call->len,
                                       sim->options.reply_tokens, &p.problem) != 0;
   p.requested = p.request.prompt_tokens + p.request.completion_tokens;
   int served = decide_and_log (&p);

@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "log.h"
 #include "options.h"
+#include "shelf.h"
 
 #include <pthread.h>
 
@@ -20,6 +21,7 @@ struct sim {
   struct sim_clock clock;
   struct sim_accounts accounts;
   struct sim_log log;
+  struct sim_shelf shelf;
   int64_t n;                    /* requests so far */
 };
 
@@ -28,6 +30,7 @@ struct sim_call {
   const char *path;
   const char *authorization;    /* NULL: no such header; so the next two */
   const char *x_api_key, *x_goog_api_key;
+  const char *content_type;     /* or NULL */
   const char *ms;               /* the query's "ms", or NULL */
   const char *body;             /* NULL: none, or too long to keep */
   size_t len;                   /* a NUL stands behind it          */

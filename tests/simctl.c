@@ -165,16 +165,17 @@ header_add (struct curl_slist *list, const char *line)
 }
 
 static struct curl_slist *
-headers_for (const char *secret, const char *body)
+headers_for (const char *secret, const char *content_type)
 {
   char line[512];
   /* No waiting for "100 Continue". */
   struct curl_slist *list = header_add (NULL, "Expect:");
-  if (body != NULL)
-    list = header_add (list, "Content-Type: application/json");
+  int n = snprintf (line, sizeof line, "Content-Type: %s", content_type);
+  ck_assert_msg (n > 0 && (size_t) n < sizeof line, "the type is too long");
+  list = header_add (list, line);
   if (secret == NULL)
     return list;
-  int n = snprintf (line, sizeof line, "Authorization: Bearer %s", secret);
+  n = snprintf (line, sizeof line, "Authorization: Bearer %s", secret);
   ck_assert_msg (n > 0 && (size_t) n < sizeof line, "the secret is too long");
   return header_add (list, line);
 }
@@ -208,8 +209,18 @@ void
 simctl_call (struct simctl *sim, const char *method, const char *path,
              const char *secret, const char *body, struct simctl_reply *reply)
 {
+  /* libcurl's own for a body would be that of a form. */
+  simctl_call_as (sim, method, path, secret, body != NULL ? "application/json" : "",
+                  body, reply);
+}
+
+void
+simctl_call_as (struct simctl *sim, const char *method, const char *path,
+                const char *secret, const char *content_type, const char *body,
+                struct simctl_reply *reply)
+{
   struct text got = { 0 }, got_headers = { 0 };
-  struct curl_slist *headers = headers_for (secret, body);
+  struct curl_slist *headers = headers_for (secret, content_type);
   char *url = NULL;
   long status = 0;
 

@@ -79,6 +79,10 @@ struct simctl_reply {
  * Authorization.  body NULL: none (POST: an empty one). */
 void simctl_call (struct simctl *, const char *method, const char *path,
                   const char *secret, const char *body, struct simctl_reply *);
+/* With a type of its own. */
+void simctl_call_as (struct simctl *, const char *method, const char *path,
+                     const char *secret, const char *content_type, const char *body,
+                     struct simctl_reply *);
 /* The value of a header of reply in buf, or NULL. */
 const char *simctl_header (const struct simctl_reply *, const char *name,
                            char *buf, size_t size);

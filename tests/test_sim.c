@@ -25,6 +25,26 @@ json_text (const char *body, const char *path, char *buf, size_t size)
 }
 
 void
+stream_text (const char *body, const char *path, char *buf, size_t size)
+{
+  char event[4096], piece[512];
+  size_t len = 0;
+
+  buf[0] = '\0';
+  for (const char *at = body, *end; (end = strstr (at, "\n\n")) != NULL; at = end + 2) {
+    const char *data = strstr (at, "data: {");
+    if (data == NULL || data > end)
+      continue;
+    int n = snprintf (event, sizeof event, "%.*s", (int) (end - data - 6), data + 6);
+    ck_assert (n > 0 && (size_t) n < sizeof event);
+    json_text (event, path, piece, sizeof piece);
+    n = snprintf (buf + len, size - len, "%s", piece);
+    ck_assert (n >= 0 && (size_t) n < size - len);
+    len += (size_t) n;
+  }
+}
+
+void
 expect_text (const struct simctl_reply *r, const char *path, const char *text)
 {
   char buf[1024];
@@ -415,6 +435,8 @@ sim_suite (void)
   suite_add_tcase (s, t);
   suite_add_tcase (s, sim_faults ());
   suite_add_tcase (s, sim_log ());
+  suite_add_tcase (s, sim_endpoints ());
+  suite_add_tcase (s, sim_tools ());
   suite_add_tcase (s, sim_usage ());
   suite_add_tcase (s, sim_units ());
   return s;

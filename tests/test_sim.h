@@ -28,9 +28,14 @@ void expect_header (const struct simctl_reply *, const char *name,
 void expect_call (struct simctl *, const char *secret, const char *body, int status,
                   const char *code);
 
+/* The text of all pieces of a stream, each event's member at this path of it. */
+void stream_text (const char *body, const char *path, char *buf, size_t size);
+
 /* The parts: arithmetic and texts without a server; faults; the log and what
- * happens at once; the command line. */
+ * happens at once; the command line; paths besides the chats'; calls of tools. */
 TCase *sim_units (void);
+TCase *sim_endpoints (void);
+TCase *sim_tools (void);
 TCase *sim_faults (void);
 TCase *sim_log (void);
 TCase *sim_usage (void);
