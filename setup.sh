@@ -146,6 +146,8 @@ want_for_check ()
   want - libubsan has_runtime -fsanitize=undefined
   want - libtsan has_runtime -fsanitize=thread
   want abigail-tools libabigail has_tool abidiff
+  want nodejs nodejs has_tool node
+  want npm nodejs-npm has_tool npm
 }
 
 # Fedora's package of it is Valkey, which goes by its own name.

@@ -119,6 +119,11 @@ for f in include/keywheel/*.h; do
   forbid "$f" '#.*include.*"' "a public header includes system headers only" < "$tmp/text"
 done
 
+# npm's registry is whoever runs the tests' to choose.
+cat tests/clients/package-lock.json > "$tmp/whole"
+forbid tests/clients/package-lock.json '"resolved"|registry' \
+  "the lock names where packages come from" < "$tmp/whole"
+
 # Manual pages: what a strict formatter has to say about them.
 if command -v groff > /dev/null; then
   for page in man/*.[1-8]; do
