@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "gate.h"
 
@@ -167,8 +168,12 @@ read_out (void *user, uint64_t pos, char *buf, size_t max)
     }
     return (ssize_t) n;
   }
-  if (r->gone || r->broken)
+  if (r->gone || r->broken) {
+    /* libmicrohttpd would close it when it next hears of it, on a connection that
+     * had other requests before at its idle time. */
+    (void) shutdown (r->conn->watch.fd, SHUT_RDWR);
     return MHD_CONTENT_READER_END_WITH_ERROR;
+  }
   if (r->ended)
     return MHD_CONTENT_READER_END_OF_STREAM;
   gw_request_sleep (r);
