@@ -133,6 +133,8 @@ size_t cli_tell_warnings (const kw_client *);
 /* What is told: up to this level, by -v or else log_level.  0 error, 1 warn,
  * 2 info, 3 debug. */
 int cli_level (const struct cli_options *, const kw_client *);
+/* Tells of an event, if it is of this level. */
+void cli_tell_event (const kw_event *, int level);
 /* Tells of a client's events as they come. */
 void cli_observe (const struct cli_options *, kw_client *);
 /* "7m12s", rounded up; returns buf. */

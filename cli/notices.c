@@ -83,10 +83,11 @@ cli_tell_warnings (const kw_client *client)
   return n;
 }
 
-static void
-show (const kw_event *event)
+void
+cli_tell_event (const kw_event *event, int level)
 {
-  cli_say ("%s", event->message);
+  if (event->level <= level)
+    cli_say ("%s", event->message);
 }
 
 /* One observer for each level: it then needs nothing that would have to
@@ -95,31 +96,28 @@ static void
 observe_error (void *user, const kw_event *event)
 {
   (void) user;
-  if (event->level <= 0)
-    show (event);
+  cli_tell_event (event, 0);
 }
 
 static void
 observe_warn (void *user, const kw_event *event)
 {
   (void) user;
-  if (event->level <= 1)
-    show (event);
+  cli_tell_event (event, 1);
 }
 
 static void
 observe_info (void *user, const kw_event *event)
 {
   (void) user;
-  if (event->level <= 2)
-    show (event);
+  cli_tell_event (event, 2);
 }
 
 static void
 observe_debug (void *user, const kw_event *event)
 {
   (void) user;
-  show (event);
+  cli_tell_event (event, 3);
 }
 
 void

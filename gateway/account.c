@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "events.h"
+
 static const char *
 or_null (const char *text)
 {
@@ -55,6 +57,7 @@ gw_account (struct gw_request *r)
   gw_metrics_count (m, GW_CLIENT_REQUESTS, 1, r->client != NULL ? r->client->name : "",
                     code, NULL, NULL);
   if (r->record.provider[0] != '\0') {
+    gw_events_served (r);
     gw_metrics_count (m, GW_REQUESTS, 1, r->record.provider,
                       gw_metrics_model (m, r->record.model), code, NULL);
     gw_metrics_time (m, GW_DURATION, r->record.provider, now_ms - r->began_ms);

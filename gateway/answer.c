@@ -140,6 +140,13 @@ gw_answer_error (struct gw_request *r)
   return queue (r, e->status, response);
 }
 
+void
+gw_head_put (struct gw_head *head, const char *name, const char *value)
+{
+  if (value[0] != '\0' && gw_buffer_put (&head->fields, name, strlen (name) + 1) == 0)
+    (void) gw_buffer_put (&head->fields, value, strlen (value) + 1);
+}
+
 static void
 add_head (struct MHD_Response *response, const struct gw_head *head)
 {

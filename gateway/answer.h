@@ -5,6 +5,8 @@
 
 #include "request.h"
 
+/* A header field of it; one without a value is left out. */
+void gw_head_put (struct gw_head *, const char *name, const char *value);
 /* r->error, as JSON. */
 enum MHD_Result gw_answer_error (struct gw_request *);
 /* What has come of the call so far. */

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "account.h"
+#include "answer.h"
 
 /* So much of a stream waits for a slow client; then its provider waits, too. */
 #define HIGH (64 * 1024)
@@ -82,13 +83,6 @@ on_event (void *user, const kw_event *e)
 }
 
 static void
-put_field (struct gw_head *head, const char *name, const char *value)
-{
-  if (value[0] != '\0' && gw_buffer_put (&head->fields, name, strlen (name) + 1) == 0)
-    (void) gw_buffer_put (&head->fields, value, strlen (value) + 1);
-}
-
-static void
 on_start (void *user, const kw_start *start)
 {
   struct gw_request *r = user;
@@ -101,11 +95,11 @@ on_start (void *user, const kw_start *start)
   r->record.attempts = start->attempts;
   r->record.switches = start->switches;
   r->record.waited_ms = start->waited_ms;
-  put_field (&r->head, MHD_HTTP_HEADER_CONTENT_TYPE, start->content_type);
+  gw_head_put (&r->head, MHD_HTTP_HEADER_CONTENT_TYPE, start->content_type);
   if (r->head.events)           /* nor is a proxy in front to hold it back */
-    put_field (&r->head, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache");
+    gw_head_put (&r->head, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache");
   for (int i = 0; i < start->n_fields; i++)
-    put_field (&r->head, start->fields[i].name, start->fields[i].value);
+    gw_head_put (&r->head, start->fields[i].name, start->fields[i].value);
 }
 
 static int

@@ -9,6 +9,8 @@
 
 #include "answer.h"
 #include "cli.h"
+#include "events.h"
+#include "page.h"
 
 #define JSON "application/json"
 #define TEXT "text/plain; charset=utf-8"
@@ -200,6 +202,7 @@ answer_reset (struct gw_request *r)
                   "there is no such provider or key; /status has those that there are");
     return gw_answer_error (r);
   }
+  gw_events_reset (r, provider, key);
   return answer_status (r);
 }
 
@@ -230,6 +233,10 @@ gw_control_answer (struct gw_request *r)
     return answer_metrics (r);
   case GW_RESET:
     return answer_reset (r);
+  case GW_PAGE:
+    return gw_page_answer (r);
+  case GW_EVENTS:
+    return gw_events_answer (r);
   case GW_NOWHERE:
   case GW_PROVIDER:
   default:

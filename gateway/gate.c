@@ -147,7 +147,8 @@ is_preflight (const struct gw_request *r)
 void
 gw_gate_check (struct gw_request *r)
 {
-  int open = r->route.place == GW_HEALTHZ || r->route.place == GW_READYZ;
+  int open = r->route.place == GW_HEALTHZ || r->route.place == GW_READYZ
+             || r->route.place == GW_PAGE;
 
   if (check_host (r) != 0 || check_origin (r) != 0 || open || is_preflight (r)
       || check_token (r) != 0)

@@ -14,6 +14,7 @@
 #include "wheel.h"
 
 struct MHD_Daemon;
+struct gw_events;
 struct gw_gateway;
 struct gw_request;
 
@@ -52,6 +53,7 @@ struct gw_gateway {
   struct gw_wheel *wheel;       /* the newest; older ones behind it       */
   struct gw_metrics metrics;
   struct gw_log log;
+  struct gw_events *events;     /* for those who watch                    */
   int64_t began_ms;
 };
 

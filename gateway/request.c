@@ -14,6 +14,7 @@
 #include "answer.h"
 #include "call.h"
 #include "control.h"
+#include "events.h"
 #include "gate.h"
 
 /* A body up to here is read before anything is done with it: the library gets it
@@ -51,6 +52,7 @@ static void
 request_free (struct gw_request *r)
 {
   gw_account (r);
+  gw_events_leave (r);
   r->gateway->n_requests--;
   if (r->entered)
     gw_client_leave (r->client);
@@ -116,6 +118,8 @@ gw_request_hangup (struct gw_request *r)
   r->gone = 1;
   if (r->handle != NULL)
     kw_handle_cancel (r->handle);
+  else if (r->watching)
+    gw_request_wake (r);
 }
 
 int64_t

@@ -55,6 +55,7 @@ struct gw_request {
   struct gw_record record;
   struct gw_head head;          /* of the answer                          */
   struct gw_buffer out;         /* of its body, what has not gone yet     */
+  size_t out_limit;             /* of a watcher; more is too much for him */
   int sent;                     /* the call has begun                     */
   int arrived;                  /* the body is there, all of it           */
   int full;                     /* enough of it waits for the provider    */
@@ -66,6 +67,7 @@ struct gw_request {
   int suspended;                /* libmicrohttpd waits for us             */
   int paused;                   /* the provider waits for the client      */
   int gone;                     /* the client is                          */
+  int watching;                 /* in the gateway's events                */
   int completed;                /* libmicrohttpd is through with it       */
 };
 

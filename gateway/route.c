@@ -10,7 +10,7 @@ static const struct {
 } own[] = {
   { "/healthz", GW_HEALTHZ, 0 }, { "/readyz", GW_READYZ, 0 },
   { "/status", GW_STATUS, 0 }, { "/metrics", GW_METRICS, 0 },
-  { "/reset", GW_RESET, 0 },
+  { "/reset", GW_RESET, 0 }, { "/", GW_PAGE, 0 }, { "/events", GW_EVENTS, 0 },
 };
 
 /* What is behind /v1 or /openai/v1, or NULL. */

@@ -13,6 +13,8 @@ enum gw_place {
   GW_STATUS,
   GW_METRICS,
   GW_RESET,
+  GW_PAGE,
+  GW_EVENTS,
 };
 
 struct gw_route {

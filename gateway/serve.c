@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "events.h"
 #include "gateway.h"
 #include "http.h"
 #include "notify.h"
@@ -27,6 +29,7 @@ struct serve {
   struct gw_notify notify;
   struct gw_watch signals;
   int64_t sweep_ms;             /* when the next one is                   */
+  _Atomic int log_level;        /* of the newest configuration            */
   int64_t end_by_ms;            /* draining: when it is over; 0: it is not */
 };
 
@@ -52,6 +55,7 @@ drain (struct serve *s)
   gw_notify (&s->notify, "STOPPING=1");
   cli_say ("ending: %zu request%s under way", s->gateway.n_requests,
            s->gateway.n_requests == 1 ? "" : "s");
+  gw_events_end (&s->gateway);
   gw_http_drain (&s->gateway);
 }
 
@@ -100,6 +104,24 @@ raise_descriptors (void)
     limit.rlim_cur = limit.rlim_max;
     (void) setrlimit (RLIMIT_NOFILE, &limit);
   }
+}
+
+/* ---- What the clients tell ------------------------------------------------------ */
+
+static void
+on_event (void *user, const kw_event *event)
+{
+  struct serve *s = user;
+
+  gw_events_note (s->gateway.events, event);
+  cli_tell_event (event, atomic_load (&s->log_level));
+}
+
+static void
+observe (struct serve *s, kw_client *client)
+{
+  atomic_store (&s->log_level, cli_level (s->options, client));
+  kw_client_observe (client, on_event, s);
 }
 
 /* ---- Clients that come and go ------------------------------------------------- */
@@ -162,9 +184,10 @@ on_opened (void *user, kw_client *client)
   }
   path = kw_client_config_path (client);
   reopen_log (s, wheel);
-  cli_observe (s->options, client);
+  observe (s, client);
   wheel->next = s->gateway.wheel;
   s->gateway.wheel = wheel;
+  gw_events_end (&s->gateway);
   cli_say ("the configuration was read again: %s", path != NULL ? path : "there is no file");
 }
 
@@ -214,6 +237,7 @@ sweep (struct serve *s)
   s->sweep_ms = now + SWEEP_MS;
   gw_http_sweep (&s->gateway, now);
   gw_notify_alive (&s->notify, now);
+  gw_events_sweep (&s->gateway);
   if (s->end_by_ms != 0 && now >= s->end_by_ms)
     end_calls (s);
 }
@@ -292,7 +316,7 @@ serve (struct serve *s, kw_client *client)
     cli_say ("serve: %s", why);
     return CLI_USAGE;
   }
-  cli_observe (s->options, client);
+  observe (s, client);
   r = gw_log_open (&g->log, g->wheel->settings.access_log);
   if (r != 0) {
     cli_say ("serve: access_log = %s: %s", g->wheel->settings.access_log, strerror (-r));
@@ -328,6 +352,8 @@ gw_serve (const struct cli_options *options, kw_client *client)
     r = take_signals (&s);
   if (r == 0)
     r = gw_reload_init (&s.reload, &s.gateway.loop);
+  if (r == 0)
+    r = gw_events_new (&s.gateway, &s.gateway.events);
   if (r != 0) {
     kw_client_close (client);
     r = internal ("the loop", r);
@@ -342,6 +368,7 @@ gw_serve (const struct cli_options *options, kw_client *client)
     kw_client_close (gw_wheel_end (s.gateway.wheel));
     s.gateway.wheel = next;
   }
+  gw_events_free (s.gateway.events);
   if (s.signals.fd >= 0)
     (void) close (s.signals.fd);
   gw_notify_end (&s.notify);

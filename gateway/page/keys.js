@@ -1,0 +1,258 @@
+// keys - the providers and their keys: the wheels, the tables, the countdowns.
+// Rows stay where they are and are changed in place: whoever stands on a button
+// stays there.
+
+const providers = new Map();    // name: { view, keys: [key...], parts, rows }
+let mayReset = false;
+let onReset = () => {};         // (button, provider, key or undefined)
+
+// Which of a key's limits stand in the way of the provider's own model.
+const inTheWay = (key, view) => key.limits.filter(
+  (limit) => !limit.model || !view.model || limit.model === view.model);
+
+// When it serves again: a time, 0 if nobody knows, undefined if it does.
+function backAt(key, view) {
+  if (key.state === 'available')
+    return undefined;
+  const untils = inTheWay(key, view).map((limit) => limit.until ?? Infinity);
+  const last = Math.max(0, ...untils);
+  return last === Infinity ? 0 : last;
+}
+
+// ---- The wheel ----
+
+function point(turn, radius) {
+  const angle = 2 * Math.PI * turn - Math.PI / 2;
+  return `${(32 + radius * Math.cos(angle)).toFixed(2)} ${(32 + radius * Math.sin(angle)).toFixed(2)}`;
+}
+
+function drawWheel({ view, keys, parts }) {
+  const n = keys.length;
+  const gap = n > 1 ? Math.min(0.018, 0.2 / n) : 0.0001;
+  const arcs = keys.map((key, i) => {
+    const from = i / n + gap;
+    const to = (i + 1) / n - gap;
+    return svg('path', { 'data-state': key.state,
+      d: `M${point(from, 25)}A25 25 0 ${to - from > 0.5 ? 1 : 0} 1 ${point(to, 25)}` });
+  });
+  if (view.available > 0 && n > 1)
+    arcs[view.current]?.setAttribute('class', 'next');
+  parts.wheel.replaceChildren(...arcs,
+    svg('text', { x: 32, y: 32.5 }, String(view.available)));
+}
+
+// ---- A row ----
+
+const signs = {                 // a shape for each state, for those who see no colours
+  available: 'M5 0a5 5 0 1 0 .01 0z', limited: 'M5 0a5 5 0 1 0 .01 0zM5 2v6a3 3 0 0 0 0-6z',
+  exhausted: 'M5 0a5 5 0 1 0 .01 0zM5 2a3 3 0 1 1-.01 0z',
+  invalid: 'M1.4 0L0 1.4 3.6 5 0 8.6 1.4 10 5 6.4 8.6 10 10 8.6 6.4 5 10 1.4 8.6 0 5 3.6z',
+  probing: 'M5 0a5 5 0 0 1 5 5H8a3 3 0 0 0-3-3z',
+};
+
+function makeRow(provider, name) {
+  const cell = (tag, attributes) => make(tag, { role: 'cell', ...attributes });
+  const row = {
+    name: make('b', {}, name), chip: make('span', { class: 'chip', hidden: '' }, 'next'),
+    print: make('small'), state: make('span', { class: 'state' }),
+    left: cell('td', { class: 'left' }), back: cell('td', { class: 'back' }),
+    requests: cell('td', { class: 'number requests' }),
+    tokens: cell('td', { class: 'number tokens' }),
+    button: make('button', { type: 'button', 'aria-label': `Reset ${name}` }, 'Reset'),
+    timers: [], shown: '',
+  };
+  row.button.addEventListener('click', () => {
+    if (row.button.getAttribute('aria-disabled') !== 'true')
+      onReset(row.button, provider, name);
+  });
+  row.element = make('tr', { role: 'row' },
+    make('th', { scope: 'row', role: 'rowheader', class: 'key' }, row.name, row.chip, row.print),
+    make('td', { role: 'cell', class: 'is' }, row.state),
+    row.left, row.back, row.requests, row.tokens,
+    make('td', { role: 'cell', class: 'act' }, row.button));
+  return row;
+}
+
+function timer(row, at) {
+  const element = make('time', { datetime: new Date(at).toISOString() });
+  row.timers.push({ element, at });
+  return element;
+}
+
+const left = (limit) => Math.max(0, limit.limit - limit.used);
+
+function gauge(limit) {
+  const bar = make('i');
+  const share = left(limit) / limit.limit;
+  bar.style.width = `${Math.max(100 * (1 - share), 2)}%`;
+  return make('span', { class: 'gauge', 'data-left': share > 0.1 ? 'some' : 'none' }, bar);
+}
+
+function howMuch(limit) {
+  if (!(limit.limit > 0))
+    return '';
+  return limit.used === undefined ? `limit ${count(limit.limit)}`
+    : `${count(left(limit))} of ${count(limit.limit)} left`;
+}
+
+// One whose time has come says nothing any more of what is left.
+function limitItem(row, limit, view, alone, nowMs) {
+  const over = limit.until <= nowMs;
+  const what = limit.dimension ? spaced(limit.dimension) : verdicts[limit.verdict] ?? 'a limit';
+  const where = [];
+  if (limit.model && limit.model !== view.model)
+    where.push(limit.model);
+  if (limit.account)
+    where.push('whole account');
+  const item = make('li', {}, make('span', { class: 'what' }, what));
+  if (!over && limit.limit > 0 && limit.used !== undefined)
+    item.append(gauge(limit));
+  item.append(make('span', { class: 'more' }, [over ? 'over: the next request tries it'
+    : howMuch(limit), ...where].filter(Boolean).join(' · ')));
+  if (!alone && !over && limit.until)
+    item.append(make('span', { class: 'more' }, 'back in ', timer(row, limit.until)));
+  return item;
+}
+
+function showBack(row, back, nowMs) {
+  if (back === undefined)
+    row.back.replaceChildren(make('span', { class: 'nothing' }, '–'));
+  else if (back === 0)
+    row.back.replaceChildren(make('span', { class: 'nothing' }, 'not known'));
+  else
+    row.back.replaceChildren(timer(row, back), make('small', {}, `at ${clock(back, nowMs)}`));
+}
+
+// What says the same as before is not touched.
+function showRow(row, key, view, nowMs) {
+  const idle = key.state === 'available' && key.limits.length === 0;
+  const back = backAt(key, view);
+  const shown = JSON.stringify([key.limits, key.state, back, view.model]);
+  setAttribute(row.print, 'title', `fingerprint ${key.fingerprint}`);
+  setText(row.print, [key.fingerprint.slice(0, 8), key.account].filter(Boolean).join(' · '));
+  setText(row.requests, count(key.requests));
+  setText(row.tokens, short(key.tokens));
+  row.chip.hidden = !(view.current === key.index && view.available > 0 && view.total > 1);
+  row.button.hidden = !mayReset;
+  setAttribute(row.button, 'aria-disabled', String(idle));
+  if (shown === row.shown)
+    return;
+  row.shown = shown;
+  row.timers = [];
+  row.element.classList.toggle('idle', idle);
+  setAttribute(row.state, 'data-state', key.state);
+  row.state.replaceChildren(
+    svg('svg', { viewBox: '0 0 10 10', 'aria-hidden': 'true', fill: 'currentColor',
+      'fill-rule': 'evenodd' }, svg('path', { d: signs[key.state] ?? '' })),
+    states[key.state] ?? key.state);
+  row.left.replaceChildren(key.limits.length
+    ? make('ul', { class: 'limits' }, ...key.limits.map((limit) => limitItem(row, limit, view,
+      key.limits.length === 1 && back !== undefined, nowMs)))
+    : make('span', { class: 'nothing' }, '–'));
+  showBack(row, back, nowMs);
+}
+
+// ---- A provider ----
+
+const headings = [['Key', 'key'], ['State', 'is'], ['What is left', 'left'], ['Back in', 'back'],
+  ['Requests', 'number'], ['Tokens', 'number']];
+
+function makeProvider(name, i) {
+  const parts = {
+    wheel: svg('svg', { class: 'wheel', viewBox: '0 0 64 64', 'aria-hidden': 'true' }),
+    about: make('p'), body: make('tbody', { role: 'rowgroup' }),
+    button: make('button', { type: 'button', 'aria-label': `Reset all keys of ${name}` },
+      'Reset all'),
+  };
+  parts.button.addEventListener('click', () => onReset(parts.button, name));
+  const heads = [...headings, [make('span', { class: 'sr' }, 'Reset'), 'act']].map(
+    ([text, of]) => make('th', { scope: 'col', role: 'columnheader', class: of }, text));
+  parts.element = make('section', { class: 'panel provider', 'aria-labelledby': `provider-${i}` },
+    make('header', {}, parts.wheel,
+      make('div', {}, make('h2', { id: `provider-${i}` }, name), parts.about), parts.button),
+    make('table', { role: 'table' },
+      make('caption', { class: 'sr' }, `The keys of ${name}, in their order`),
+      make('thead', { role: 'rowgroup' }, make('tr', { role: 'row' }, ...heads)), parts.body));
+  byId('providers').append(parts.element);
+  return { view: {}, keys: [], rows: [], parts };
+}
+
+function showProvider(p, nowMs) {
+  const { view, keys, rows, parts } = p;
+  const about = [view.plugin === view.name ? '' : view.plugin, view.model,
+    `${view.available} of ${plural(view.total, 'key')} ready`,
+    view.waiting ? `${plural(view.waiting, 'request')} waiting` : ''];
+  setText(parts.about, about.filter(Boolean).join(' · '));
+  parts.button.hidden = !mayReset;
+  for (const key of keys) {
+    if (!rows[key.index]) {
+      rows[key.index] = makeRow(view.name, key.name);
+      parts.body.append(rows[key.index].element);
+    }
+    showRow(rows[key.index], key, view, nowMs);
+  }
+  drawWheel(p);
+}
+
+// Whatever of them has changed, with its provider.
+function showProviders(changes, nowMs) {
+  for (const { keys, ...view } of changes) {
+    if (!providers.has(view.name))
+      providers.set(view.name, makeProvider(view.name, providers.size));
+    const p = providers.get(view.name);
+    p.view = view;
+    for (const key of keys)
+      p.keys[key.index] = key;
+    showProvider(p, nowMs);
+  }
+}
+
+// Those of another configuration go.
+function forgetProviders(all) {
+  const same = all.length === providers.size && all.every(({ name, keys }) => {
+    const p = providers.get(name);
+    return p && p.keys.length === keys.length
+      && keys.every((key) => p.keys[key.index]?.name === key.name);
+  });
+  if (same)
+    return;
+  providers.clear();
+  byId('providers').replaceChildren();
+}
+
+// ---- Once a second ----
+
+function nextBack() {
+  let next;
+  for (const { view, keys } of providers.values())
+    for (const key of keys) {
+      const at = backAt(key, view);
+      if (at !== undefined && (!next || (at || Infinity) < (next.at || Infinity)))
+        next = { at, name: providers.size > 1 ? `${view.name}/${key.name}` : key.name };
+    }
+  return next;
+}
+
+function showTimes(nowMs) {
+  const until = (at) => (at > nowMs ? countdown(at - nowMs) : 'any moment');
+  for (const { rows } of providers.values())
+    for (const { timers } of rows)
+      for (const { element, at } of timers)
+        setText(element, until(at));
+  const next = nextBack();
+  setText(byId('next'), !next ? '–' : next.at ? until(next.at) : 'not known');
+  setText(byId('next-below'), !next ? 'every key is ready'
+    : next.at ? `${next.name} at ${clock(next.at, nowMs)}` : next.name);
+}
+
+function showReady() {
+  const sum = (name) => [...providers.values()].reduce((n, { view }) => n + view[name], 0);
+  const all = [...providers.values()].flatMap(({ keys }) => keys);
+  const ready = sum('available');
+  const parked = Object.entries(states).filter(([state]) => state !== 'available')
+    .map(([state, word]) => [all.filter((key) => key.state === state).length, word])
+    .filter(([n]) => n > 0).map(([n, word]) => `${n} ${word}`);
+  byId('ready').replaceChildren(String(ready), make('small', {}, ` of ${sum('total')}`));
+  setText(byId('ready-below'), parked.join(', ') || 'all of them');
+  return `${ready}/${sum('total')}`;
+}

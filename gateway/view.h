@@ -1,0 +1,36 @@
+/* view - what the page is shown, as JSON: the providers and their keys, what
+ * happened, the figures of the last seconds.  The page's own format, and no
+ * contract: /status is one.  Knows no HTTP. */
+#ifndef GW_VIEW_H
+#define GW_VIEW_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <keywheel/keywheel.h>
+
+#include "notes.h"
+#include "pulse.h"
+
+struct json_object;
+
+/* What was shown of a client last.  Zeroed: nothing. */
+struct gw_view {
+  struct gw_seen *of;           /* a provider's                           */
+  size_t n;
+};
+
+/* Every provider with every key. */
+struct json_object *gw_view_all (kw_client *);
+/* Of each provider what is another than the last time; NULL: nothing is. */
+struct json_object *gw_view_changes (struct gw_view *, kw_client *);
+/* Forgets. */
+void gw_view_clear (struct gw_view *);
+
+struct json_object *gw_view_note (const struct gw_note *);
+/* The seconds from the i-th on, and *ret_next: the one to begin with the next
+ * time. */
+struct json_object *gw_view_seconds (const struct gw_pulse *, uint64_t from,
+                                     uint64_t *ret_next);
+
+#endif
