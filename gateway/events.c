@@ -16,7 +16,7 @@
 #include "view.h"
 
 /* So much may wait for a watcher beyond what it was told first. */
-#define BACKLOG ((size_t) 128 * 1024)
+#define BACKLOG (64 * 1024)
 /* Between two looks at the keys, when much happens. */
 #define LOOK_MS 100
 
@@ -26,7 +26,7 @@ struct gw_events {
   struct gw_notes *notes;
   struct gw_view view;
   struct gw_pulse pulse;
-  uint64_t told_seconds;
+  uint64_t told_seconds;        /* in a tick                              */
   int64_t looked_ms;
   struct gw_request *watchers[GW_EVENTS_WATCHERS];
   size_t n;
@@ -128,13 +128,13 @@ on_fresh (struct gw_watch *watch, uint32_t events)
 }
 
 static struct json_object *
-figures (struct gw_events *e, uint64_t from, uint64_t *ret_next)
+figures (struct gw_events *e, uint64_t from, uint64_t to)
 {
   const struct gw_gateway *g = e->gateway;
   struct json_object *object = json_object_new_object ();
 
   add (object, "now", json_object_new_int64 (gw_unix_ms ()));
-  add (object, "seconds", gw_view_seconds (&e->pulse, from, ret_next));
+  add (object, "seconds", gw_view_seconds (&e->pulse, from, to));
   add (object, "p50", json_object_new_int64 (gw_pulse_latency (&e->pulse, 0.5)));
   add (object, "p99", json_object_new_int64 (gw_pulse_latency (&e->pulse, 0.99)));
   add (object, "connections", json_object_new_int64 ((int64_t) g->n_conns));
@@ -160,8 +160,7 @@ notes_view (struct gw_events *e)
 static struct json_object *
 hello (struct gw_events *e, const struct gw_request *r)
 {
-  uint64_t next;
-  struct json_object *object = figures (e, 0, &next);
+  struct json_object *object = figures (e, 0, e->told_seconds);
   const struct gw_clients *clients = &r->wheel->clients;
 
   add (object, "version", json_object_new_string (kw_version ()));
@@ -182,9 +181,11 @@ static int
 greet (struct gw_events *e, struct gw_request *r)
 {
   struct json_object *object = hello (e, r);
+  const int kernels = BACKLOG;  /* it would take megabytes */
   size_t len;
   const char *text = text_of (object, &len);
 
+  (void) setsockopt (r->conn->watch.fd, SOL_SOCKET, SO_SNDBUF, &kernels, sizeof kernels);
   r->out_limit = len + BACKLOG;
   if (len > 0)
     put (r, "hello", text, len);
@@ -261,7 +262,8 @@ gw_events_sweep (struct gw_gateway *g)
     if (e->watchers[i]->ended)  /* a second ago, or longer */
       cut_off (e->watchers[i]);
   tell_changes (e);
-  tell (e, "tick", figures (e, e->told_seconds, &e->told_seconds));
+  tell (e, "tick", figures (e, e->told_seconds, e->pulse.n));
+  e->told_seconds = e->pulse.n;
 }
 
 /* ---- What happens ------------------------------------------------------------------------ */

@@ -83,11 +83,29 @@ is_own_origin (const struct gw_request *r, const char *origin)
          && strcasecmp (origin + 7, host) == 0;
 }
 
+/* An image or a script that a page takes from here comes without an Origin; but
+ * browsers say where it was asked for.  Who follows a link to one of our own places
+ * may see it: the page with the link does not. */
+static int
+is_taken_elsewhere (const struct gw_request *r)
+{
+  const char *site = field (r, "Sec-Fetch-Site"), *mode = field (r, "Sec-Fetch-Mode");
+
+  if (site == NULL || strcmp (site, "same-origin") == 0 || strcmp (site, "none") == 0)
+    return 0;
+  return r->route.place == GW_PROVIDER || mode == NULL || strcmp (mode, "navigate") != 0;
+}
+
 static int
 check_origin (struct gw_request *r)
 {
   const char *origin = field (r, MHD_HTTP_HEADER_ORIGIN);
 
+  if (origin == NULL && is_taken_elsewhere (r)) {
+    gw_error_set (&r->error, 403, "invalid_request_error", "origin_not_allowed",
+                  "a page of another origin may not use the gateway so");
+    return -1;
+  }
   if (origin == NULL || is_own_origin (r, origin) || gw_gate_is_foreign (r))
     return 0;
   gw_error_set (&r->error, 403, "invalid_request_error", "origin_not_allowed",

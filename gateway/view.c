@@ -249,13 +249,13 @@ gw_view_note (const struct gw_note *note)
 /* ---- Figures --------------------------------------------------------------------------- */
 
 struct json_object *
-gw_view_seconds (const struct gw_pulse *p, uint64_t from, uint64_t *ret_next)
+gw_view_seconds (const struct gw_pulse *p, uint64_t from, uint64_t to)
 {
   struct json_object *seconds = json_object_new_array ();
 
   if (p->n > GW_PULSE_SECONDS && from < p->n - GW_PULSE_SECONDS)
     from = p->n - GW_PULSE_SECONDS;
-  for (; from < p->n; from++) {
+  for (; from < to; from++) {
     const struct gw_second *s = gw_pulse_second (p, from);
     struct json_object *second = json_object_new_array ();
     append_number (second, s->requests);
@@ -264,6 +264,5 @@ gw_view_seconds (const struct gw_pulse *p, uint64_t from, uint64_t *ret_next)
     append_number (second, s->p99_ms);
     append (seconds, second);
   }
-  *ret_next = from;
   return seconds;
 }

@@ -28,9 +28,7 @@ struct json_object *gw_view_changes (struct gw_view *, kw_client *);
 void gw_view_clear (struct gw_view *);
 
 struct json_object *gw_view_note (const struct gw_note *);
-/* The seconds from the i-th on, and *ret_next: the one to begin with the next
- * time. */
-struct json_object *gw_view_seconds (const struct gw_pulse *, uint64_t from,
-                                     uint64_t *ret_next);
+/* Those of the seconds from .. to - 1 that are kept. */
+struct json_object *gw_view_seconds (const struct gw_pulse *, uint64_t from, uint64_t to);
 
 #endif
