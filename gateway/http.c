@@ -16,16 +16,27 @@
 /* ---- Connections ------------------------------------------------------------ */
 
 /* A suspended connection is out of libmicrohttpd's sight, so whoever hangs up
- * while the provider is at work would not be noticed.  One that only closes its
- * sending half counts as gone, as with other proxies. */
+ * while the provider is at work would not be noticed; nor does it notice, being
+ * told of changes alone, when the end came together with the last bytes (0.9.75):
+ * see remind.  One that only closes its sending half counts as gone, as with other
+ * proxies. */
 static void
 on_hangup (struct gw_watch *watch, uint32_t events)
 {
   struct gw_conn *conn = (struct gw_conn *) watch;
 
   (void) events;
+  conn->hung = 1;
   if (conn->request != NULL)
     gw_request_hangup (conn->request);
+}
+
+/* What was sent can still be read, and then its end; it is told of again. */
+static void
+remind (struct gw_conn *conn)
+{
+  if (conn->hung && (conn->request == NULL || !conn->request->suspended))
+    (void) shutdown (conn->watch.fd, SHUT_RD);
 }
 
 static void
@@ -235,6 +246,8 @@ gw_http_sweep (struct gw_gateway *g, int64_t now_ms)
     /* libmicrohttpd sees that it is over, and cleans up. */
     if (by > 0 && now_ms > by)
       (void) shutdown (c->watch.fd, SHUT_RDWR);
+    else
+      remind (c);
   }
   if (!g->draining && g->n_conns < (size_t) g->wheel->settings.max_connections)
     watch_ports (g, 1);

@@ -42,6 +42,7 @@ gw_request_begin (void *gateway, const char *uri, struct MHD_Connection *connect
   r->connection = connection;
   r->conn = info->socket_context;
   r->conn->request = r;
+  r->gone = r->conn->hung;
   r->began_ms = gw_now_ms ();
   r->began_unix_ms = gw_unix_ms ();
   r->gateway->n_requests++;
@@ -246,6 +247,8 @@ all_there (struct gw_request *r)
   r->arrived = 1;
   if (r->error.status == 0 && is_ours (r))
     return gw_control_answer (r);
+  if (r->gone)
+    return MHD_NO;
   if (r->error.status == 0 && !r->sent)
     gw_call_begin (r, 0);
   if (r->error.status != 0 && r->handle == NULL)
