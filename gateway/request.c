@@ -85,6 +85,9 @@ gw_request_completed (void *gateway, struct MHD_Connection *connection, void **r
                         + g->wheel->settings.header_timeout_ms;
   r->conn = NULL;
   r->completed = 1;
+  /* Who has got all of it may hang up before this is heard. */
+  if (why == MHD_REQUEST_TERMINATED_COMPLETED_OK && r->handle == NULL)
+    r->gone = 0;
   if (r->handle != NULL)
     gw_request_hangup (r);
   else

@@ -3,6 +3,7 @@
 #include "serve.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@
 #include "reload.h"
 
 #define SWEEP_MS 1000
+#define RUSH 256                /* requests at once                       */
 
 struct serve {
   struct gw_gateway gateway;
@@ -28,6 +30,7 @@ struct serve {
   struct gw_reload reload;
   struct gw_notify notify;
   struct gw_watch signals;
+  size_t most;                  /* requests at once, lately               */
   int64_t sweep_ms;             /* when the next one is                   */
   _Atomic int log_level;        /* of the newest configuration            */
   int64_t end_by_ms;            /* draining: when it is over; 0: it is not */
@@ -227,6 +230,22 @@ timeout (struct serve *s)
   return ms;
 }
 
+/* After a rush most of what malloc holds is free, and would be held for ever. */
+static void
+give_back (struct serve *s)
+{
+  size_t n = s->gateway.n_requests;
+
+  if (n > s->most)
+    s->most = n;
+  if (s->most < RUSH || n > s->most / 4)
+    return;
+  s->most = n;
+#ifdef __GLIBC__
+  (void) malloc_trim (0);
+#endif
+}
+
 static void
 sweep (struct serve *s)
 {
@@ -238,6 +257,7 @@ sweep (struct serve *s)
   gw_http_sweep (&s->gateway, now);
   gw_notify_alive (&s->notify, now);
   gw_events_sweep (&s->gateway);
+  give_back (s);
   if (s->end_by_ms != 0 && now >= s->end_by_ms)
     end_calls (s);
 }
