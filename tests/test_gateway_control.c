@@ -119,6 +119,26 @@ START_TEST (the_metrics_tell_what_was_done)
 }
 END_TEST
 
+/* They close in the moment in which they have the last byte. */
+START_TEST (who_has_the_whole_answer_is_not_counted_as_gone)
+{
+  enum { MANY = 100 };
+
+  gateway_with_sim ("", "");
+  for (int i = 0; i < MANY; i++) {
+    struct heard h = { .bytes = NULL };
+    int fd = client_connect ();
+    say_request (fd, "POST", CHAT, "", HELLO);
+    hear_until (fd, &h, "\"req_");       /* the answer's end */
+    hear_until (fd, &h, "}}");
+    (void) close (fd);
+    free (h.bytes);
+  }
+  look ("/metrics");
+  HAS ("\nkeywheel_requests_total{provider=\"groq\",model=\"" MODEL "\",code=\"ok\"} 100\n");
+}
+END_TEST
+
 START_TEST (when_every_key_is_out_the_metrics_say_until_when)
 {
   char *at;
@@ -273,6 +293,7 @@ gateway_control_suite (void)
   tcase_add_test (t, health_and_readiness_are_told);
   tcase_add_test (t, the_status_is_that_of_the_command_for_all_providers);
   tcase_add_test (t, the_metrics_tell_what_was_done);
+  tcase_add_test (t, who_has_the_whole_answer_is_not_counted_as_gone);
   tcase_add_test (t, when_every_key_is_out_the_metrics_say_until_when);
   tcase_add_test (t, the_number_of_labels_is_bounded);
   tcase_add_test (t, each_request_has_a_line_in_the_access_log);
