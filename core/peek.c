@@ -17,45 +17,14 @@ kwi_is_json_type (const char *type)
          && strchr ("/+-", type[len - 5]) != NULL;
 }
 
-static const char *
-parameter (const char *s, const char *name, size_t *ret_len)
-{
-  size_t len = strlen (name);
-
-  while ((s = strcasestr (s, name)) != NULL) {
-    const char *value = s + len;
-    int begins = strchr ("; \t", s[-1]) != NULL;
-    if (begins && value[0] == '"') {
-      *ret_len = strcspn (++value, "\"");
-      return value;
-    }
-    if (begins) {
-      *ret_len = strcspn (value, "; \t\r\n");
-      return value;
-    }
-    s = value;
-  }
-  return NULL;
-}
-
 void
 kwi_peek_begin (struct kwi_peek *p, const char *type)
 {
-  static const char form[] = "multipart/form-data";
-  const char *boundary;
-  size_t len;
-
   memset (p, 0, sizeof *p);
   if (type == NULL || kwi_is_json_type (type))
     p->kind = KWI_BODY_JSON;
-  else if (strncasecmp (type, form, sizeof form - 1) == 0
-           && (boundary = parameter (type + sizeof form - 1, "boundary=", &len))
-                != NULL
-           && len > 0 && len < sizeof p->boundary - 2) {
+  else if (kwi_form_begin (&p->form, type))
     p->kind = KWI_BODY_FORM;
-    memcpy (p->boundary, "--", 2);
-    memcpy (p->boundary + 2, boundary, len);
-  }
 }
 
 /* A name that is too long or odd is nobody's model. */
@@ -168,66 +137,16 @@ look_at_json (struct kwi_peek *p, const char *body, size_t len, int whole)
     look_at_beginning (p, body, len);
 }
 
-/* ---- A form ------------------------------------------------------------------ */
-
-/* The delimiter at or behind p->from, at the beginning of a line; NULL: not
- * yet, and p->from is where it may begin. */
-static const char *
-find_delimiter (struct kwi_peek *p, const char *body, size_t len)
-{
-  size_t size = strlen (p->boundary);
-  const char *s = body + p->from;
-
-  while ((s = memmem (s, len - (size_t) (s - body), p->boundary, size)) != NULL) {
-    if (s == body || s[-1] == '\n')
-      return s;
-    s++;
-  }
-  if (len > size && len - size > p->from)
-    p->from = len - size;
-  return NULL;
-}
-
-/* The name of the part with these headers is that. */
-static int
-is_field (const char *head, size_t len, const char *name)
-{
-  static const char disposition[] = "Content-Disposition:";
-  char line[512];
-  const char *value;
-  size_t n;
-
-  if (len >= sizeof line)
-    return 0;
-  memcpy (line, head, len);
-  line[len] = '\0';
-  value = strcasestr (line, disposition);
-  value = value != NULL ? parameter (value + sizeof disposition - 1, "name=", &n)
-                        : NULL;
-  return value != NULL && n == strlen (name) && memcmp (value, name, n) == 0;
-}
+/* ---- All of them ------------------------------------------------------------ */
 
 static void
 look_at_form (struct kwi_peek *p, const char *body, size_t len)
 {
-  size_t size = strlen (p->boundary);
-  const char *part, *head, *value, *end;
+  size_t n;
+  const char *value = kwi_form_find (&p->form, body, len, "model", &n);
 
-  while ((part = find_delimiter (p, body, len)) != NULL) {
-    p->from = (size_t) (part - body);
-    head = part + size;
-    value = memmem (head, len - p->from - size, "\r\n\r\n", 4);
-    if (value == NULL)
-      return;
-    value += 4;
-    if (is_field (head, (size_t) (value - head), "model")) {
-      end = memmem (value, len - (size_t) (value - body), "\r\n", 2);
-      if (end != NULL)
-        set_model (p, value, (size_t) (end - value));
-      return;
-    }
-    p->from = (size_t) (value - body);
-  }
+  if (value != NULL)
+    set_model (p, value, n);
 }
 
 void

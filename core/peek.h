@@ -7,12 +7,13 @@
 
 #include <stddef.h>
 
+#include "form.h"
+
 enum kwi_body_kind { KWI_BODY_OTHER = 0, KWI_BODY_JSON, KWI_BODY_FORM };
 
 struct kwi_peek {
   enum kwi_body_kind kind;
-  char boundary[76];            /* of a form, "--" before it              */
-  size_t from;                  /* of a form: looked at up to here        */
+  struct kwi_form form;
   char model[96];               /* "": not found                          */
   int stream;
 };

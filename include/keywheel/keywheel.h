@@ -277,6 +277,15 @@ typedef struct kw_client_request {
 #define KW_REQUEST_INIT { .struct_size = sizeof (kw_request) }
 #endif
 
+/* Where a body names the model that it asks for, for a program that passes it on
+ * with another name there: 1, and body[*ret_at] and the *ret_len bytes from there
+ * on are to be replaced, with what JSON lets stand in a string; 0: there is no
+ * such place, or more than one.  Of JSON (content_type NULL), whose outermost
+ * object has it, or of a multipart form.  The name goes into buf; one that has no
+ * room there is not found. */
+KW_API int kw_find_model (const void *body, size_t len, const char *content_type,
+                          char *buf, size_t size, size_t *ret_at, size_t *ret_len);
+
 typedef struct kw_reply kw_reply;
 
 /* Sends a request and waits for the answer: switches keys, waits out limits,
