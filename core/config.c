@@ -109,6 +109,7 @@ clear_provider (struct kwi_provider_config *provider)
     free (provider->keys[i].value);
   }
   clear_options (provider->options, provider->n_options);
+  clear_options (provider->gateway, provider->n_gateway);
   free (provider->keys);
   free (provider->name);
   free (provider->plugin);

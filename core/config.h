@@ -62,6 +62,8 @@ struct kwi_provider_config {    /* [provider NAME] */
   size_t n_keys;
   struct kwi_option *options;
   size_t n_options;
+  struct kwi_option *gateway;   /* the gateway's; see option-gateway.c    */
+  size_t n_gateway;
   int allow_secret;
   int exact;                    /* admission = exact                      */
   int pace;                     /* pace = on                              */

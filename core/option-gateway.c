@@ -1,4 +1,5 @@
-/* option-gateway - the options of [gateway].  They are checked here, with the
+/* option-gateway - the options of [gateway], and the gateway's own in [provider
+ * NAME].  They are checked here, with the
  * rest of the file, and kept as texts, numbers in base units (bytes, ms): what
  * they mean is the gateway's, which asks for them by kw_client_setting. */
 #include "options.h"
@@ -19,13 +20,15 @@
 
 enum kind { TEXT, PATH, COUNT, DURATION, SIZE, LOG };
 
-static const struct gateway_option {
-  const char *name;
+struct option {
+  const char *name;             /* NULL: the end                          */
   enum kind kind;
   const char *initial;          /* NULL: not set                          */
   int64_t min, max;
   const char *range;
-} gateway_options[] = {
+};
+
+static const struct option gateway_options[] = {
   { "listen", TEXT, "127.0.0.1:8787", 0, 0, NULL },
   { "client_tokens", PATH, NULL, 0, 0, NULL },
   { "allowed_hosts", TEXT, NULL, 0, 0, NULL },
@@ -40,8 +43,8 @@ static const struct gateway_option {
   { "idle_timeout", DURATION, "60000", 1000, 3600000, "1s to 1h" },
   { "drain_timeout", DURATION, "30000", 0, 3600000, "0 to 1h" },
   { "access_log", LOG, "off", 0, 0, NULL },
+  { NULL, TEXT, NULL, 0, 0, NULL }
 };
-#define N_OPTIONS (sizeof gateway_options / sizeof gateway_options[0])
 
 const char *const kwi_gateway_options[] = {
   "listen", "client_tokens", "allowed_hosts", "allowed_origins",
@@ -49,18 +52,30 @@ const char *const kwi_gateway_options[] = {
   "max_body", "replay_limit", "header_timeout", "idle_timeout", "drain_timeout", "access_log", NULL
 };
 
-static const struct gateway_option *
-find_option (const char *name)
+#define DAY_MS 86400000
+
+/* What fits together is option-failover.c's. */
+static const struct option failover_options[] = {
+  { "fallback", TEXT, NULL, 0, 0, NULL },
+  { "model_map", TEXT, NULL, 0, 0, NULL },
+  { "breaker_failures", COUNT, NULL, 0, 100, "0 to 100" },
+  { "breaker_window", DURATION, "60000", 1, DAY_MS, "1ms to 24h" },
+  { "breaker_open", DURATION, "10000", 1, DAY_MS, "1ms to 24h" },
+  { "breaker_open_max", DURATION, "300000", 1, DAY_MS, "1ms to 24h" },
+  { NULL, TEXT, NULL, 0, 0, NULL }
+};
+
+static const struct option *
+find_option (const struct option *o, const char *name)
 {
-  for (size_t i = 0; i < N_OPTIONS; i++)
-    if (strcmp (gateway_options[i].name, name) == 0)
-      return &gateway_options[i];
-  return NULL;
+  while (o->name != NULL && strcmp (o->name, name) != 0)
+    o++;
+  return o->name != NULL ? o : NULL;
 }
 
 /* 0 and *ret; 1: reported. */
 static int
-parse_number (const struct kwi_setting *s, const struct gateway_option *o, int64_t *ret)
+parse_number (const struct kwi_setting *s, const struct option *o, int64_t *ret)
 {
   static const char *const wanted[] = {
     [COUNT] = "is not a whole number",
@@ -85,7 +100,7 @@ parse_number (const struct kwi_setting *s, const struct gateway_option *o, int64
 
 /* *ret is NULL where a mistake was reported.  0, or -1: no memory. */
 static int
-make_text (const struct kwi_setting *s, const struct gateway_option *o, char **ret)
+make_text (const struct kwi_setting *s, const struct option *o, char **ret)
 {
   static const struct kwi_spec path = { .field = 0 };
   int64_t n;
@@ -102,10 +117,28 @@ make_text (const struct kwi_setting *s, const struct gateway_option *o, char **r
   return asprintf (ret, "%" PRId64, n) < 0 ? -1 : 0;
 }
 
-int
-kwi_set_gateway (const struct kwi_setting *s, struct kwi_config *config)
+/* Takes text over.  0, or -1: no memory. */
+static int
+keep (struct kwi_option **options, size_t *n, const char *name, char *text, int line)
 {
-  const struct gateway_option *o = find_option (s->name);
+  struct kwi_option *more = kwi_grow (*options, *n, sizeof *more);
+  char *own = strdup (name);
+
+  if (more != NULL)
+    *options = more;
+  if (more == NULL || own == NULL) {
+    free (text);
+    free (own);
+    return -1;
+  }
+  more[(*n)++] = (struct kwi_option) { .name = own, .value = text, .line = line };
+  return 0;
+}
+
+static int
+set (const struct kwi_setting *s, const struct option *o, struct kwi_option **options,
+     size_t *n)
+{
   char *text = NULL;
 
   if (o == NULL)
@@ -117,34 +150,62 @@ kwi_set_gateway (const struct kwi_setting *s, struct kwi_config *config)
   }
   if (make_text (s, o, &text) != 0)
     return -1;
-  if (text == NULL)
-    return 0;
-  struct kwi_option *options
-    = kwi_grow (config->gateway, config->n_gateway, sizeof *options);
-  char *name = strdup (s->name);
-  if (options != NULL)
-    config->gateway = options;
-  if (options == NULL || name == NULL) {
-    free (text);
-    free (name);
+  return text != NULL ? keep (options, n, s->name, text, s->line) : 0;
+}
+
+int
+kwi_set_gateway (const struct kwi_setting *s, struct kwi_config *config)
+{
+  return set (s, find_option (gateway_options, s->name), &config->gateway,
+              &config->n_gateway);
+}
+
+int
+kwi_set_failover (const struct kwi_setting *s, struct kwi_provider_config *provider)
+{
+  return set (s, find_option (failover_options, s->name), &provider->gateway,
+              &provider->n_gateway);
+}
+
+int
+kwi_failover_keep_deadline (struct kwi_provider_config *provider)
+{
+  char *text;
+
+  if (asprintf (&text, "%" PRId64, provider->policy.deadline_ms) < 0)
     return -1;
-  }
-  options[config->n_gateway++]
-    = (struct kwi_option) { .name = name, .value = text, .line = s->line };
-  return 0;
+  return keep (&provider->gateway, &provider->n_gateway, "deadline", text, 0);
+}
+
+static const char *
+value_of (const struct kwi_option *options, size_t n, const struct option *known,
+          const char *name)
+{
+  const struct option *o;
+
+  for (size_t i = 0; i < n; i++)
+    if (strcmp (options[i].name, name) == 0)
+      return options[i].value;
+  o = find_option (known, name);
+  return o != NULL ? o->initial : NULL;
+}
+
+const char *
+kwi_failover_value (const struct kwi_provider_config *provider, const char *name)
+{
+  return value_of (provider->gateway, provider->n_gateway, failover_options, name);
 }
 
 const char *
 kw_client_setting (const kw_client *c, const char *section, const char *name)
 {
   const struct kwi_config *config = c->config;
-  const struct gateway_option *o;
+  const struct kwi_provider_config *provider;
 
-  if (strcmp (section, "gateway") != 0)
+  if (strcmp (section, "gateway") == 0)
+    return value_of (config->gateway, config->n_gateway, gateway_options, name);
+  if (strncmp (section, "provider ", 9) != 0
+      || (provider = kwi_config_find (config, section + 9)) == NULL)
     return NULL;
-  for (size_t i = 0; i < config->n_gateway; i++)
-    if (strcmp (config->gateway[i].name, name) == 0)
-      return config->gateway[i].value;
-  o = find_option (name);
-  return o != NULL ? o->initial : NULL;
+  return kwi_failover_value (provider, name);
 }

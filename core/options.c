@@ -316,7 +316,8 @@ const char *const kwi_provider_options[] = {
   "connect_timeout", "on_rate_limit", "on_billing", "on_auth", "admission",
   "pace", "strategy", "max_concurrency", "max_waiting", "max_response", "proxy",
   "ca_file", "client_cert", "client_key", "http_version", "insecure_tls",
-  "allow_secret", NULL
+  "allow_secret", "fallback", "model_map", "breaker_failures", "breaker_window",
+  "breaker_open", "breaker_open_max", NULL
 };
 
 static const struct kwi_spec key_specs[] = {
@@ -376,7 +377,9 @@ int
 kwi_set_provider (const struct kwi_setting *s,
                   struct kwi_provider_config *provider)
 {
-  return apply (s, provider_specs, LENGTH (provider_specs), provider);
+  int r = apply (s, provider_specs, LENGTH (provider_specs), provider);
+
+  return r == 1 ? kwi_set_failover (s, provider) : r;
 }
 
 int

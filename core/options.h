@@ -26,6 +26,8 @@ int kwi_set_keywheel (const struct kwi_setting *, struct kwi_config *);
 int kwi_set_provider (const struct kwi_setting *, struct kwi_provider_config *);
 int kwi_set_key (const struct kwi_setting *, struct kwi_key_config *);
 int kwi_set_gateway (const struct kwi_setting *, struct kwi_config *);
+/* The gateway's options in a provider's section. */
+int kwi_set_failover (const struct kwi_setting *, struct kwi_provider_config *);
 
 extern const char *const kwi_keywheel_options[];
 extern const char *const kwi_key_options[];

@@ -108,7 +108,9 @@ kwi_sections_finish (const char *file, struct kwi_config *config,
   for (size_t i = 0; i < config->n_providers; i++) {
     check_provider_name (&whole, &config->providers[i]);
     check_net (&whole, &config->providers[i]);
-    if (check_key_names (&whole, &config->providers[i]) != 0)
+    kwi_failover_check (file, config, &config->providers[i], mistakes);
+    if (check_key_names (&whole, &config->providers[i]) != 0
+        || kwi_failover_keep_deadline (&config->providers[i]) != 0)
       return -1;
   }
   return 0;

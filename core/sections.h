@@ -18,6 +18,15 @@ int kwi_sections_read (const char *file, const char *text, size_t len,
 int kwi_sections_finish (const char *file, struct kwi_config *config,
                          int provider_line, struct kwi_mistakes *);
 
+/* What the gateway's options in a provider's section say of others and of each
+ * other. */
+void kwi_failover_check (const char *file, const struct kwi_config *,
+                         const struct kwi_provider_config *, struct kwi_mistakes *);
+/* One of them, or its default; NULL: not set. */
+const char *kwi_failover_value (const struct kwi_provider_config *, const char *name);
+/* Keeps the deadline for whoever asks kw_client_setting.  -1: no memory. */
+int kwi_failover_keep_deadline (struct kwi_provider_config *);
+
 /* Appends a key with every default.  NULL: no memory. */
 struct kwi_key_config *kwi_provider_add_key (struct kwi_provider_config *,
                                              const char *name);

@@ -440,7 +440,8 @@ START_TEST (every_option_of_a_provider_is_listed)
   static const char *const values[] = {
     "p", "https://h", "m", "1", "1", "1s", "2s", "1s", "1s", "1s", "wait",
     "fail", "fail", "stated", "on", "priority", "0", "0", "1KB", "none", "keywheel.ini",
-    "keywheel.ini", "keywheel.ini\nclient_cert = keywheel.ini", "auto", "no", "no"
+    "keywheel.ini", "keywheel.ini\nclient_cert = keywheel.ini", "auto", "no", "no",
+    "y\n[provider y]", "a -> b, * -> *", "5", "1m", "1s", "1m"
   };
 
   for (size_t i = 0; kwi_provider_options[i] != NULL; i++) {

@@ -94,6 +94,42 @@ static const struct one gateways[] = {
   { "[gateways]\n", "1: unknown section [gateways]; did you mean [gateway]?" NEED },
 };
 
+#define MAP "; allowed: MODEL -> MODEL HERE, with commas between, and * for every other model"
+#define TWO "[provider a]\n[provider bcd]\n[provider e]\n"
+
+static const struct one failovers[] = {
+  { TWO "fallback = a, bdc\n", "4: fallback of \"e\" names \"bdc\", but there is no "
+    "[provider bdc]; did you mean \"bcd\"? (known: a, bcd)" },
+  { "[provider a]\nfallback = x\n", "2: fallback of \"a\" names \"x\", but there is no "
+    "[provider x]" },
+  { TWO "fallback = a, e\n", "4: the fallback of \"e\" is itself; name others" },
+  { TWO "fallback = a bcd, a\n", "4: fallback of \"e\" names \"a\" twice; each provider "
+    "is asked once" },
+  { TWO "fallback = ,\n", "4: fallback = , names nobody; allowed: names of providers with "
+    "commas between" },
+  { TWO "fallback =\n", "4: fallback in [provider e] has no value; give it one or remove "
+    "the line" },
+  { TWO "fallback = b23456789c123456789d123456789e123456789f123456789g12345678901234\n",
+    "4: fallback of \"e\" names \"b23456789c123456789d123456789e123456789f123456789g12345678"
+    "901234\", which is too long for a name" },
+  { TWO "model_map = a -> b, c:d\n", "4: model_map of \"e\" has the entry \"c:d\"" MAP },
+  { TWO "model_map = a -> b,\n", "4: model_map of \"e\" has the entry \"\"" MAP },
+  { TWO "model_map = a -> \n", "4: model_map of \"e\" has the entry \"a ->\"" MAP },
+  { TWO "model_map = -> a\n", "4: model_map of \"e\" has the entry \"-> a\"" MAP },
+  { TWO "model_map = a -> x\"y\n", "4: model_map of \"e\" has the entry \"a -> x\"y\"" MAP },
+  { TWO "model_map = a -> *\n", "4: model_map of \"e\" has the entry \"a -> *\"" MAP },
+  { TWO "model_map = a->b, c -> d, a -> e\n", "4: model_map of \"e\" has two entries for "
+    "\"a\"" },
+  { TWO "breaker_failures = 101\n", "4: breaker_failures = 101 is out of range; allowed: 0 "
+    "to 100" },
+  { TWO "breaker_open = 10\n", "4: breaker_open = 10 is not a duration; write numbers with "
+    "units, such as 2s or 1m30s (allowed: 1ms to 24h)" },
+  { TWO "breaker_open = 6m\n", "4: breaker_open of \"e\" is 6m0s, longer than "
+    "breaker_open_max, which is 5m0s when it is not set; set both" },
+  { TWO "breaker_open_max = 1s\n", "4: breaker_open of \"e\" is 10s, longer than "
+    "breaker_open_max, which is 1s; set both" },
+};
+
 static const struct one lines[] = {
   { "provider = groq\n", "1: \"provider\" stands before any section; put it "
     "below one of: [keywheel], [provider NAME], [key PROVIDER/NAME], [gateway]" },
@@ -266,6 +302,12 @@ START_TEST (wrong_lines)
 }
 END_TEST
 
+START_TEST (wrong_failovers)
+{
+  expect_each (failovers, COUNT (failovers));
+}
+END_TEST
+
 START_TEST (wrong_gateways)
 {
   expect_each (gateways, COUNT (gateways));
@@ -399,6 +441,7 @@ mistakes_suite (void)
 
   tcase_add_checked_fixture (t, kit_begin, kit_end);
   tcase_add_test (t, wrong_sections);
+  tcase_add_test (t, wrong_failovers);
   tcase_add_test (t, wrong_gateways);
   tcase_add_test (t, wrong_lines);
   tcase_add_test (t, wrong_values_for_a_provider);
