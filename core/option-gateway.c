@@ -168,13 +168,16 @@ kwi_set_failover (const struct kwi_setting *s, struct kwi_provider_config *provi
 }
 
 int
-kwi_failover_keep_deadline (struct kwi_provider_config *provider)
+kwi_failover_keep_policy (struct kwi_provider_config *provider)
 {
-  char *text;
+  const char *on_auth = provider->policy.on_auth == KWI_ON_SWITCH ? "switch" : "fail";
+  char *deadline, *word = strdup (on_auth);
 
-  if (asprintf (&text, "%" PRId64, provider->policy.deadline_ms) < 0)
+  if (word == NULL
+      || keep (&provider->gateway, &provider->n_gateway, "on_auth", word, 0) != 0
+      || asprintf (&deadline, "%" PRId64, provider->policy.deadline_ms) < 0)
     return -1;
-  return keep (&provider->gateway, &provider->n_gateway, "deadline", text, 0);
+  return keep (&provider->gateway, &provider->n_gateway, "deadline", deadline, 0);
 }
 
 static const char *

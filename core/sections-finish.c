@@ -110,7 +110,7 @@ kwi_sections_finish (const char *file, struct kwi_config *config,
     check_net (&whole, &config->providers[i]);
     kwi_failover_check (file, config, &config->providers[i], mistakes);
     if (check_key_names (&whole, &config->providers[i]) != 0
-        || kwi_failover_keep_deadline (&config->providers[i]) != 0)
+        || kwi_failover_keep_policy (&config->providers[i]) != 0)
       return -1;
   }
   return 0;

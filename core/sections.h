@@ -24,8 +24,8 @@ void kwi_failover_check (const char *file, const struct kwi_config *,
                          const struct kwi_provider_config *, struct kwi_mistakes *);
 /* One of them, or its default; NULL: not set. */
 const char *kwi_failover_value (const struct kwi_provider_config *, const char *name);
-/* Keeps the deadline for whoever asks kw_client_setting.  -1: no memory. */
-int kwi_failover_keep_deadline (struct kwi_provider_config *);
+/* Keeps deadline and on_auth for whoever asks kw_client_setting.  -1: no memory. */
+int kwi_failover_keep_policy (struct kwi_provider_config *);
 
 /* Appends a key with every default.  NULL: no memory. */
 struct kwi_key_config *kwi_provider_add_key (struct kwi_provider_config *,

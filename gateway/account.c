@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "cli.h"
 #include "events.h"
 
 static const char *
@@ -27,6 +28,7 @@ log_it (const struct gw_request *r, const char *code, int64_t now_ms)
     .client = r->client != NULL ? r->client->name : NULL,
     .method = r->method,
     .provider = or_null (r->record.provider),
+    .fallback = r->way.moves > 0 ? r->way.left : NULL,
     .model = or_null (r->record.model),
     .key = or_null (r->record.key),
     .code = code,
@@ -90,4 +92,27 @@ gw_account_event (struct gw_gateway *g, const kw_event *e)
   default:
     break;
   }
+}
+
+void
+gw_account_fallback (struct gw_gateway *g, const char *from, const char *to,
+                     const char *reason)
+{
+  gw_metrics_count (&g->metrics, GW_FALLBACKS, 1, from, to, reason, NULL);
+  if (g->level >= 2)
+    cli_say ("a request goes from %s on to %s: %s", from, to, reason);
+}
+
+void
+gw_account_breaker (struct gw_gateway *g, const struct gw_provider *p, int64_t now_ms)
+{
+  const struct gw_breaker *b = &p->breaker;
+
+  if (g->level < 1)
+    return;
+  if (b->state == GW_BREAKER_OPEN)
+    cli_say ("%s failed too often: nobody asks it for %.1f seconds", p->name,
+             (double) gw_breaker_wait_ms (b, now_ms) / 1000.0);
+  else if (b->state == GW_BREAKER_CLOSED)
+    cli_say ("%s serves again", p->name);
 }

@@ -9,5 +9,10 @@ const char *gw_account_code (const struct gw_request *);
 void gw_account (struct gw_request *);
 /* One of a call's events. */
 void gw_account_event (struct gw_gateway *, const kw_event *);
+/* A request was sent on from one provider to the next. */
+void gw_account_fallback (struct gw_gateway *, const char *from, const char *to,
+                          const char *reason);
+/* Its breaker has opened or closed. */
+void gw_account_breaker (struct gw_gateway *, const struct gw_provider *, int64_t now_ms);
 
 #endif

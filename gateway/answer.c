@@ -34,8 +34,12 @@ add_number (struct MHD_Response *response, const char *name, int64_t n)
 
 /* What was tried; nothing if the provider was not asked. */
 static void
-add_record (struct MHD_Response *response, const struct gw_record *record)
+add_record (struct MHD_Response *response, const struct gw_record *record,
+            const struct gw_way *way)
 {
+  add_text (response, "x-keywheel-provider", record->provider);
+  if (way->moves > 0)
+    add_text (response, "x-keywheel-fallback", way->left);
   if (record->attempts == 0)
     return;
   add_text (response, "x-keywheel-key", record->key);
@@ -66,7 +70,7 @@ queue (struct gw_request *r, int status, struct MHD_Response *response)
 
   if (response == NULL)
     return MHD_NO;
-  add_record (response, &r->record);
+  add_record (response, &r->record, &r->way);
   add_cors (response, r);
   if (r->gateway->draining)
     add_text (response, MHD_HTTP_HEADER_CONNECTION, "close");

@@ -64,9 +64,10 @@ on_event (void *user, const kw_event *e)
   struct gw_record *record = &r->record;
 
   gw_account_event (r->gateway, e);
+  gw_failover_event (r, e);
   switch (e->type) {
   case KW_EVENT_ATTEMPT:
-    record->attempts = e->attempt;
+    record->attempts = r->way.attempts + e->attempt;
     copy_text (record->key, sizeof record->key, e->key);
     copy_text (record->provider, sizeof record->provider, e->provider);
     copy_text (record->model, sizeof record->model, e->model);
@@ -92,9 +93,10 @@ on_start (void *user, const kw_start *start)
   r->head.length = start->content_length;
   r->head.events = strncasecmp (start->content_type, EVENTS, sizeof EVENTS - 1) == 0;
   copy_text (r->record.key, sizeof r->record.key, start->key);
-  r->record.attempts = start->attempts;
-  r->record.switches = start->switches;
-  r->record.waited_ms = start->waited_ms;
+  r->record.attempts = r->way.attempts + start->attempts;
+  r->record.switches = r->way.switches + start->switches;
+  r->record.waited_ms = r->way.waited_ms + start->waited_ms;
+  gw_failover_started (r, start);
   gw_head_put (&r->head, MHD_HTTP_HEADER_CONTENT_TYPE, start->content_type);
   if (r->head.events)           /* nor is a proxy in front to hold it back */
     gw_head_put (&r->head, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache");
@@ -135,8 +137,13 @@ on_end (void *user, int code, kw_reply *reply, const struct kw_error *err)
   struct gw_request *r = user;
 
   r->handle = NULL;
-  r->ended = 1;
   kw_reply_free (reply);
+  if (gw_failover_ended (r, code, err)) {
+    if (r->way.waits)
+      gw_request_wake (r);
+    return;
+  }
+  r->ended = 1;
   if (code != 0 && r->error.status == 0)
     gw_error_of_call (&r->error, code, err, gw_unix_ms ());
   r->broken = code != 0 && r->head.status != 0 && r->head.status < 400;
@@ -183,7 +190,8 @@ add_field (void *user, enum MHD_ValueKind kind, const char *name, const char *va
 }
 
 void
-gw_call_begin (struct gw_request *r, int64_t length)
+gw_call_send (struct gw_request *r, const char *provider, const struct gw_buffer *body,
+              int64_t length, int64_t deadline_ms)
 {
   kw_request rq = KW_REQUEST_INIT;
   kw_callbacks on = KW_CALLBACKS_INIT;
@@ -191,7 +199,8 @@ gw_call_begin (struct gw_request *r, int64_t length)
 
   (void) MHD_get_connection_values (r->connection, MHD_HEADER_KIND, add_field, &fields);
   rq.pass = 1;
-  rq.provider = r->route.provider[0] != '\0' ? r->route.provider : NULL;
+  rq.provider = provider;
+  rq.deadline_ms = deadline_ms;
   rq.method = r->method;
   rq.path = r->route.rest;
   rq.content_type = MHD_lookup_connection_value (r->connection, MHD_HEADER_KIND,
@@ -202,9 +211,9 @@ gw_call_begin (struct gw_request *r, int64_t length)
   on.on_data = on_data;
   on.on_event = on_event;
   on.on_end = on_end;
-  if (r->arrived) {
-    rq.body = gw_buffer_len (&r->body) > 0 ? r->body.data + r->body.at : NULL;
-    rq.body_len = gw_buffer_len (&r->body);
+  if (body != NULL) {
+    rq.body = gw_buffer_len (body) > 0 ? body->data + body->at : NULL;
+    rq.body_len = gw_buffer_len (body);
   } else {
     on.on_upload = on_upload;
     rq.upload_len = length;
@@ -216,10 +225,7 @@ gw_call_begin (struct gw_request *r, int64_t length)
                   "no memory or no descriptors for another call");
     return;
   }
-  r->sent = 1;
   r->wheel->ready = 1;
-  if (r->arrived)
-    gw_buffer_clear (&r->body); /* the library has a copy */
 }
 
 /* ---- A body that comes meanwhile ------------------------------------------------ */
@@ -237,6 +243,9 @@ feed (struct gw_request *r)
 int
 gw_call_feed (struct gw_request *r, const char *data, size_t len)
 {
+  gw_failover_feed (r, data, len);
+  if (r->way.waits)
+    return 0;
   if (gw_buffer_put (&r->body, data, len) != 0)
     return -1;
   r->full = gw_buffer_len (&r->body) > HIGH;
@@ -249,4 +258,5 @@ gw_call_fed (struct gw_request *r)
 {
   r->arrived = 1;
   feed (r);
+  gw_failover_fed (r);
 }

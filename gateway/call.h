@@ -6,9 +6,11 @@
 
 /* Fills in r->error if what is asked of the provider cannot be done. */
 void gw_call_check (struct gw_request *);
-/* Begins the call, or fills in r->error.  length: of a body that is not there
- * yet; -1: not known. */
-void gw_call_begin (struct gw_request *, int64_t length);
+/* Sends the request to a provider, or fills in r->error.  body NULL: it is taken
+ * from r->body as it comes, and length is its length; -1: not known.  deadline_ms
+ * 0: the provider's. */
+void gw_call_send (struct gw_request *, const char *provider, const struct gw_buffer *body,
+                   int64_t length, int64_t deadline_ms);
 /* More of that body; r->full: it is to be waited with what follows.  0, or -1: no
  * memory. */
 int gw_call_feed (struct gw_request *, const char *data, size_t len);

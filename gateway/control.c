@@ -52,15 +52,17 @@ answer_json (struct gw_request *r, struct json_object *object)
 /* ---- /status ----------------------------------------------------------------------- */
 
 static struct json_object *
-provider_json (kw_client *client, const char *provider)
+provider_json (kw_client *client, const struct gw_provider *p)
 {
   kw_status_info *status = NULL;
   struct json_object *object;
 
-  if (kw_status (client, provider, &status) != 0)
+  if (kw_status (client, p->name, &status) != 0)
     return NULL;
   object = cli_status_json (status, kw_status_waiting (status), kw_client_state (client));
   kw_status_free (status);
+  if (object != NULL)
+    gw_failover_status (p, gw_now_ms (), object);
   return object;
 }
 
@@ -86,15 +88,15 @@ answer_status (struct gw_request *r)
 {
   struct json_object *object = json_object_new_object ();
   struct json_object *providers = json_object_new_array ();
-  const char *name;
 
   if (object == NULL || providers == NULL) {
     json_object_put (object);
     json_object_put (providers);
     return MHD_NO;
   }
-  for (size_t i = 0; (name = kw_client_provider (r->wheel->client, i)) != NULL; i++)
-    (void) json_object_array_add (providers, provider_json (r->wheel->client, name));
+  for (size_t i = 0; i < r->wheel->providers.n; i++)
+    (void) json_object_array_add (providers, provider_json (r->wheel->client,
+                                                            &r->wheel->providers.of[i]));
   (void) json_object_object_add (object, "gateway", gateway_json (r->gateway));
   (void) json_object_object_add (object, "providers", providers);
   return answer_json (r, object);
@@ -155,6 +157,17 @@ write_gauges (kw_client *client, FILE *f)
   }
 }
 
+static void
+write_breakers (const struct gw_providers *providers, FILE *f)
+{
+  gw_metrics_head (f, "keywheel_breaker_state", "gauge",
+                   "Of the provider: 0 closed, 1 open, 2 half-open.");
+  for (size_t i = 0; i < providers->n; i++)
+    if (providers->of[i].rules.failures > 0)
+      gw_metrics_gauge (f, "keywheel_breaker_state", providers->of[i].name,
+                        (double) providers->of[i].breaker.state);
+}
+
 static enum MHD_Result
 answer_metrics (struct gw_request *r)
 {
@@ -166,6 +179,7 @@ answer_metrics (struct gw_request *r)
     return MHD_NO;
   gw_metrics_write (&r->gateway->metrics, f);
   write_gauges (r->wheel->client, f);
+  write_breakers (&r->wheel->providers, f);
   gw_metrics_head (f, "keywheel_connections", "gauge", "Connections of clients.");
   gw_metrics_gauge (f, "keywheel_connections", NULL, (double) r->gateway->n_conns);
   gw_metrics_head (f, "keywheel_requests_under_way", "gauge", "Requests, this one too.");

@@ -55,6 +55,7 @@ struct gw_gateway {
   struct gw_metrics metrics;
   struct gw_log log;
   struct gw_events *events;     /* for those who watch                    */
+  int level;                    /* of what is told: log_level and -v      */
   int64_t began_ms;
 };
 

@@ -129,6 +129,7 @@ gw_log_add (struct gw_log *log, const struct gw_log_line *in)
   put (&l, ",\"status\":%d", in->status);
   put_text (&l, "code", in->code);
   put_text (&l, "provider", in->provider);
+  put_text (&l, "fallback", in->fallback);
   put_text (&l, "model", in->model);
   put_text (&l, "key", in->key);
   put (&l, ",\"attempts\":%d,\"switches\":%d", in->attempts, in->switches);

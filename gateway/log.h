@@ -11,7 +11,7 @@
 /* Texts may be NULL: null. */
 struct gw_log_line {
   int64_t at_unix_ms;
-  const char *client, *method, *path, *provider, *model, *key, *code;
+  const char *client, *method, *path, *provider, *fallback, *model, *key, *code;
   int status;                   /* 0: the client was gone                 */
   int attempts, switches;
   int64_t waited_ms, first_byte_ms, took_ms; /* -1: null                  */

@@ -39,6 +39,8 @@ static const struct {
   [GW_SWITCHES] = { "keywheel_switches_total", "Switches to another key.", { "provider" } },
   [GW_WAITS] = { "keywheel_waits_total", "Waits for a limit or a provider.", { "provider" } },
   [GW_WAITED_MS] = { "keywheel_waited_seconds_total", "How long was waited.", { "provider" } },
+  [GW_FALLBACKS] = { "keywheel_fallbacks_total", "Requests that went on to another provider.",
+                     { "from", "to", "reason" } },
   [GW_CLIENT_REQUESTS] = { "keywheel_client_requests_total",
                            "Requests of clients by what they came to.", { "client", "code" } },
 };

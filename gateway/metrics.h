@@ -13,6 +13,7 @@ enum gw_counter {
   GW_SWITCHES,                  /* provider                               */
   GW_WAITS,                     /* provider                               */
   GW_WAITED_MS,                 /* provider                               */
+  GW_FALLBACKS,                 /* from, to, reason                       */
   GW_CLIENT_REQUESTS,           /* client, code                           */
   GW_COUNTERS
 };

@@ -62,6 +62,7 @@ request_free (struct gw_request *r)
   gw_buffer_clear (&r->body);
   gw_buffer_clear (&r->head.fields);
   gw_buffer_clear (&r->out);
+  gw_way_clear (&r->way);
   free (r->uri);
   free (r);
 }
@@ -210,7 +211,7 @@ head (struct gw_request *r, const char *method)
   r->wheel->calls++;
   look (r);
   if (r->error.status == 0 && !is_ours (r) && (length < 0 || length > SMALL))
-    gw_call_begin (r, length);
+    gw_failover_begin (r, length);
   /* Before a long body is sent in vain. */
   return r->error.status != 0 && length > SMALL ? gw_answer_error (r) : MHD_YES;
 }
@@ -242,6 +243,16 @@ body (struct gw_request *r, const char *data, size_t size)
   return bad == 0 ? MHD_YES : MHD_NO;
 }
 
+/* What there was to answer may be gone again: the next provider is asked. */
+static enum MHD_Result
+answer_or_sleep (struct gw_request *r)
+{
+  if (r->head.status != 0 || r->ended)
+    return gw_answer (r);
+  gw_request_sleep (r);
+  return MHD_YES;
+}
+
 static enum MHD_Result
 all_there (struct gw_request *r)
 {
@@ -253,13 +264,10 @@ all_there (struct gw_request *r)
   if (r->gone)
     return MHD_NO;
   if (r->error.status == 0 && !r->sent)
-    gw_call_begin (r, 0);
+    gw_failover_begin (r, 0);
   if (r->error.status != 0 && r->handle == NULL)
     return gw_answer_error (r);
-  if (r->head.status != 0 || r->ended)
-    return gw_answer (r);
-  gw_request_sleep (r);
-  return MHD_YES;
+  return answer_or_sleep (r);
 }
 
 enum MHD_Result
@@ -280,5 +288,5 @@ gw_request_handle (void *gateway, struct MHD_Connection *connection, const char 
     *size = 0;
     return result;
   }
-  return r->arrived ? gw_answer (r) : all_there (r);
+  return r->arrived ? answer_or_sleep (r) : all_there (r);
 }

@@ -12,6 +12,7 @@
 
 #include "buffer.h"
 #include "error.h"
+#include "failover.h"
 #include "gateway.h"
 #include "route.h"
 
@@ -53,6 +54,7 @@ struct gw_request {
 
   kw_handle *handle;            /* the call, while it is under way        */
   struct gw_record record;
+  struct gw_way way;
   struct gw_head head;          /* of the answer                          */
   struct gw_buffer out;         /* of its body, what has not gone yet     */
   size_t out_limit;             /* of a watcher; more is too much for him */

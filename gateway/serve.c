@@ -188,6 +188,7 @@ on_opened (void *user, kw_client *client)
   path = kw_client_config_path (client);
   reopen_log (s, wheel);
   observe (s, client);
+  s->gateway.level = cli_level (s->options, client);
   wheel->next = s->gateway.wheel;
   s->gateway.wheel = wheel;
   gw_events_end (&s->gateway);
@@ -337,6 +338,7 @@ serve (struct serve *s, kw_client *client)
     return CLI_USAGE;
   }
   observe (s, client);
+  s->gateway.level = cli_level (s->options, client);
   r = gw_log_open (&g->log, g->wheel->settings.access_log);
   if (r != 0) {
     cli_say ("serve: access_log = %s: %s", g->wheel->settings.access_log, strerror (-r));

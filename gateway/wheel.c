@@ -28,13 +28,15 @@ gw_wheel_new (kw_client *client, struct gw_loop *loop, struct gw_wheel **ret, ch
     wheel->watch.on_ready = on_ready;
     wheel->watch.fd = kw_client_fd (client);
     gw_settings_read (client, &wheel->settings);
-    bad = wheel->watch.fd < 0
+    bad = wheel->watch.fd < 0 || gw_providers_read (client, &wheel->providers) != 0
           || gw_clients_load (&wheel->clients, &wheel->settings, text, size) != 0
           || gw_loop_add (loop, &wheel->watch, EPOLLIN) != 0;
   }
   if (bad) {
-    if (wheel != NULL)
+    if (wheel != NULL) {
       gw_clients_clear (&wheel->clients);
+      gw_providers_clear (&wheel->providers);
+    }
     free (wheel);
     kw_client_close (client);
     return -1;
@@ -50,6 +52,7 @@ gw_wheel_end (struct gw_wheel *wheel)
 
   gw_loop_remove (wheel->loop, &wheel->watch);
   gw_clients_clear (&wheel->clients);
+  gw_providers_clear (&wheel->providers);
   free (wheel);
   return client;
 }

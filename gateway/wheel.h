@@ -8,6 +8,7 @@
 
 #include "clients.h"
 #include "loop.h"
+#include "providers.h"
 #include "settings.h"
 
 struct gw_wheel {
@@ -16,6 +17,7 @@ struct gw_wheel {
   kw_client *client;
   struct gw_settings settings;
   struct gw_clients clients;
+  struct gw_providers providers;
   struct gw_wheel *next;        /* an older one                           */
   int calls;                    /* whose requests hold it                 */
   int ready;                    /* something is to be processed           */

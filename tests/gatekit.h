@@ -27,14 +27,17 @@ static int gateway_port;
 
 /* ---- The gateway ------------------------------------------------------------- */
 
-/* keywheel.ini, with one provider at url and this much of [gateway]. */
+/* keywheel.ini, with one provider at url and this much of [gateway], or more
+ * sections behind it. */
 static inline void
 write_gateway_ini (const char *url, const char *provider, const char *section)
 {
   const char *text
     = format ("[keywheel]\nprovider = groq\nlog_level = info\n[provider groq]\n"
-              "base_url = %s\nbackoff_initial = 1ms\nbackoff_max = 5ms\nmax_retries = 2\n"
-              "%s\n[gateway]\n%s\n", url, provider, section);
+              "base_url = %s\nbackoff_initial = 1ms\nbackoff_max = 5ms\n%s"
+              "%s\n[gateway]\n%s\n", url,
+              strstr (provider, "max_retries") == NULL ? "max_retries = 2\n" : "", provider,
+              section);
 
   write_file ("keywheel.ini", text, strlen (text));
 }
@@ -315,8 +318,9 @@ is_error (const struct answer *a, int status, const char *code)
 
 static int provider_fd;         /* listening */
 
-static inline void
-gateway_with_hand (const char *provider, const char *section)
+/* Its URL. */
+static inline const char *
+provider_listen (void)
 {
   struct sockaddr_in at = { .sin_family = AF_INET,
                             .sin_addr = { htonl (INADDR_LOOPBACK) } };
@@ -327,10 +331,17 @@ gateway_with_hand (const char *provider, const char *section)
   ck_assert_int_eq (bind (provider_fd, (struct sockaddr *) &at, sizeof at), 0);
   ck_assert_int_eq (listen (provider_fd, 64), 0);
   ck_assert_int_eq (getsockname (provider_fd, (struct sockaddr *) &at, &size), 0);
+  return format ("http://127.0.0.1:%d/v1", ntohs (at.sin_port));
+}
+
+static inline void
+gateway_with_hand (const char *provider, const char *section)
+{
+  const char *url = provider_listen ();
+
   set_keys ();
   set_env (ini);
-  write_gateway_ini (format ("http://127.0.0.1:%d/v1", ntohs (at.sin_port)), provider,
-                     section);
+  write_gateway_ini (url, provider, section);
   gateway_start ();
 }
 

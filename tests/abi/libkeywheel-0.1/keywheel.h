@@ -174,9 +174,9 @@ KW_API const char *kw_client_provider (const kw_client *, size_t i);
 /* The configuration file in force; NULL: none, the environment alone. */
 KW_API const char *kw_client_config_path (const kw_client *);
 /* What the configuration says that the library itself has no use for: section
- * "gateway", and of "provider NAME" what is about failing over (and deadline).  The
- * option's value, or its default; numbers are in bytes and ms, paths absolute.
- * NULL: not set, or no such option. */
+ * "gateway", and of "provider NAME" what is about failing over (and deadline and
+ * on_auth).  The option's value, or its default; numbers are in bytes and ms, paths
+ * absolute.  NULL: not set, or no such option. */
 KW_API const char *kw_client_setting (const kw_client *, const char *section,
                                       const char *name);
 /* log_level: 0 error, 1 warn, 2 info, 3 debug. */

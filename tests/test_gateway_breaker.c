@@ -1,0 +1,224 @@
+/* keywheel serve: the breakers of its providers. */
+#include "failkit.h"
+
+#define LONG "breaker_open = 1h\nbreaker_open_max = 1h\n"
+
+START_TEST (an_open_breaker_sends_everything_on)
+{
+  start_two ("", LONG "breaker_failures = 4\nmax_retries = 0");
+  simctl_fault (sim, "drop,count=4");
+  for (int i = 0; i < 4; i++)
+    ask (&a, "POST", CHAT, HELLO);
+  is_served_by ("other", "groq=provider_unavailable");
+  breaker_is ("groq", "open");
+  for (int i = 0; i < 3; i++) {
+    ask (&a, "POST", CHAT, HELLO);
+    is_served_by ("other", "groq=circuit_open");
+  }
+  ck_assert_uint_eq (n_asked (sim), 4);
+  metric_is ("keywheel_breaker_state{provider=\"groq\"} 1\n");
+  metric_is ("keywheel_fallbacks_total{from=\"groq\",to=\"other\",reason=\"circuit_open\"} 3\n");
+  ck_assert (proc_expect (gateway, 2, "groq failed too often: nobody asks it for", PATIENCE_MS));
+}
+END_TEST
+
+/* A call that would wait to ask again goes on as soon as its breaker opens. */
+START_TEST (who_waits_to_ask_again_goes_on_when_it_opens)
+{
+  start_two ("", LONG "breaker_failures = 3\nmax_retries = 1000");
+  simctl_fault (sim, "status=503");
+  ask (&a, "POST", CHAT, HELLO);
+  is_served_by ("other", "groq=circuit_open");
+  ck_assert_uint_eq (n_asked (sim), 3);
+}
+END_TEST
+
+START_TEST (limits_and_refusals_do_not_open_it)
+{
+  start_gateway (",rpd=1", LONG "breaker_failures = 2", "", "");
+  for (int i = 0; i < 5; i++)
+    ask (&a, "POST", CHAT, HELLO);
+  is_error (&a, 429, "keys_exhausted");
+  simctl_fault (sim, "status=400,count=4");
+  for (int i = 0; i < 4; i++)
+    ask (&a, "POST", "/v1/embeddings", "{\"model\":\"e\",\"input\":\"x\"}");
+  ck_assert_int_eq (a.status, 400);
+  breaker_is ("groq", "closed");
+}
+END_TEST
+
+START_TEST (without_a_fallback_it_fails_fast)
+{
+  start_gateway ("", LONG "breaker_failures = 2\nmax_retries = 0", "", "");
+  simctl_fault (sim, "status=503");
+  for (int i = 0; i < 2; i++) {
+    ask (&a, "POST", CHAT, HELLO);
+    ck_assert_int_eq (a.status, 503);
+    ck_assert_ptr_nonnull (strstr (a.body, "currently over capacity"));
+  }
+  for (int i = 0; i < 2; i++) {
+    ask (&a, i == 0 ? "POST" : "GET", i == 0 ? CHAT : "/v1/models", i == 0 ? HELLO : NULL);
+    is_error (&a, 503, "circuit_open");
+    ck_assert_int_gt (strtol (field_of (&a, "Retry-After"), NULL, 10), 3590);
+    ck_assert_str_eq (field_of (&a, "x-keywheel-provider"), "groq");
+    ck_assert_str_eq (field_of (&a, "x-keywheel-fallback"), "");
+  }
+  ck_assert_uint_eq (n_asked (sim), 2);
+  ask (&a, "GET", "/metrics", NULL);
+  ck_assert_ptr_nonnull (strstr (a.body, "code=\"circuit_open\"} 2\n"));
+}
+END_TEST
+
+#define CROWD 50
+
+static int fds[CROWD];
+
+/* All at once; the answers of those who get one.  Returns the provider's connection
+ * once one of them came through: they are asked again until then. */
+static int
+ask_until_one_probes (struct heard *h)
+{
+  struct pollfd p = { .fd = provider_fd, .events = POLLIN };
+  int n_stopped;
+
+  for (;;) {
+    for (int i = 0; i < CROWD; i++) {
+      fds[i] = client_connect ();
+      say_request (fds[i], "POST", CHAT, "Connection: close\r\n", HELLO);
+    }
+    n_stopped = 0;
+    while (n_stopped < CROWD - 1) {
+      struct pollfd polls[CROWD];
+      for (int i = 0; i < CROWD; i++)
+        polls[i] = (struct pollfd) { .fd = fds[i], .events = POLLIN };
+      ck_assert_int_gt (poll (polls, CROWD, PATIENCE_MS), 0);
+      for (int i = 0; i < CROWD; i++)
+        if (fds[i] >= 0 && polls[i].revents != 0) {
+          answer_clear (&a);
+          finish_answer (fds[i], &a);
+          is_error (&a, 503, "circuit_open");
+          fds[i] = -1;
+          n_stopped++;
+        }
+    }
+    for (int i = 0; i < CROWD; i++)
+      if (fds[i] >= 0) {
+        struct pollfd both[] = { p, { .fd = fds[i], .events = POLLIN } };
+        ck_assert_int_gt (poll (both, 2, PATIENCE_MS), 0);
+        if (both[0].revents != 0)
+          return provider_take (h, "}]}");
+        answer_clear (&a);
+        finish_answer (fds[i], &a);     /* it was too early for anybody */
+        is_error (&a, 503, "circuit_open");
+      }
+  }
+}
+
+static int
+the_one_left (void)
+{
+  for (int i = 0; i < CROWD; i++)
+    if (fds[i] >= 0)
+      return fds[i];
+  ck_abort_msg ("all were answered");
+}
+
+START_TEST (one_of_fifty_probes_and_its_success_lets_all_through)
+{
+  struct pollfd p;
+  struct heard h = { 0 };
+  int up;
+
+  set_env ("GROQ_API_KEY=" SECRET "a");
+  set_env (ini);
+  write_gateway_ini (provider_listen (),
+                     "breaker_failures = 1\nbreaker_open = 50ms\nmax_retries = 0", "");
+  gateway_start ();
+  up = client_connect ();
+  say_request (up, "POST", CHAT, "Connection: close\r\n", HELLO);
+  (void) close (provider_take (&h, "}]}"));     /* no answer */
+  finish_answer (up, &a);
+  is_error (&a, 502, "provider_unavailable");
+  /* The first probe fails, too; so does its client, and nobody else. */
+  h.len = 0;
+  (void) close (ask_until_one_probes (&h));
+  answer_clear (&a);
+  finish_answer (the_one_left (), &a);
+  is_error (&a, 502, "provider_unavailable");
+  breaker_is ("groq", "open");
+  h.len = 0;
+  up = ask_until_one_probes (&h);
+  breaker_is ("groq", "half_open");
+  p = (struct pollfd) { .fd = provider_fd, .events = POLLIN };
+  ck_assert_int_eq (poll (&p, 1, 0), 0);        /* the others have been answered */
+  answer_by_hand (up, "{\"choices\":[]}");
+  answer_clear (&a);
+  finish_answer (the_one_left (), &a);
+  is_served_by ("groq", "");
+  breaker_is ("groq", "closed");
+  for (int i = 0; i < CROWD; i++) {
+    fds[i] = client_connect ();
+    say_request (fds[i], "POST", CHAT, "Connection: close\r\n", HELLO);
+  }
+  for (int i = 0; i < CROWD; i++) {
+    h.len = 0;
+    answer_by_hand (provider_take (&h, "}]}"), "{\"choices\":[]}");
+  }
+  for (int i = 0; i < CROWD; i++) {
+    answer_clear (&a);
+    finish_answer (fds[i], &a);
+    is_served_by ("groq", "");
+  }
+  free (h.bytes);
+}
+END_TEST
+
+/* Its client goes: the next request probes. */
+START_TEST (a_probe_that_is_given_up_is_followed_by_another)
+{
+  struct heard h = { 0 };
+  int up, fd;
+
+  set_env ("GROQ_API_KEY=" SECRET "a");
+  set_env (ini);
+  write_gateway_ini (provider_listen (),
+                     "breaker_failures = 1\nbreaker_open = 1ms\nmax_retries = 0", "");
+  gateway_start ();
+  fd = client_connect ();
+  say_request (fd, "POST", CHAT, "Connection: close\r\n", HELLO);
+  (void) close (provider_take (&h, "}]}"));
+  finish_answer (fd, &a);
+  h.len = 0;
+  up = ask_until_one_probes (&h);
+  (void) close (the_one_left ());
+  provider_expect_close (up);
+  h.len = 0;
+  up = ask_until_one_probes (&h);
+  answer_by_hand (up, "{\"choices\":[]}");
+  answer_clear (&a);
+  finish_answer (the_one_left (), &a);
+  is_served_by ("groq", "");
+  breaker_is ("groq", "closed");
+  free (h.bytes);
+}
+END_TEST
+
+static Suite *
+gateway_breaker_suite (void)
+{
+  Suite *s = suite_create ("gateway_breaker");
+  TCase *t = tcase_create ("gateway_breaker");
+
+  tcase_set_timeout (t, 120);
+  tcase_add_checked_fixture (t, set_up, clear);
+  tcase_add_test (t, an_open_breaker_sends_everything_on);
+  tcase_add_test (t, who_waits_to_ask_again_goes_on_when_it_opens);
+  tcase_add_test (t, limits_and_refusals_do_not_open_it);
+  tcase_add_test (t, without_a_fallback_it_fails_fast);
+  tcase_add_test (t, one_of_fifty_probes_and_its_success_lets_all_through);
+  tcase_add_test (t, a_probe_that_is_given_up_is_followed_by_another);
+  suite_add_tcase (s, t);
+  return s;
+}
+
+KW_MAIN (gateway_breaker_suite)
