@@ -428,8 +428,7 @@ START_TEST (a_file_that_all_can_write)
   const char *path = kit_write ("keywheel.ini", "[provider p]\n");
 
   ck_assert_int_eq (chmod (path, 0666), 0);
-  ck_assert_int_eq (kwi_config_load (path, &kit_env, &kit_reporter, &config,
-                                     &error), 0);
+  ck_assert_int_eq (kwi_config_load (path, &kit_env, &kit_reporter, &config, &error), 0);
   kit_expect ("warning: keywheel.ini can be written by every user of this "
               "machine; chmod o-w keywheel.ini");
 }
@@ -438,10 +437,10 @@ END_TEST
 START_TEST (every_option_of_a_provider_is_listed)
 {
   static const char *const values[] = {
-    "p", "https://h", "m", "1", "1", "1s", "2s", "1s", "1s", "1s", "wait",
-    "fail", "fail", "stated", "on", "priority", "0", "0", "1KB", "none", "keywheel.ini",
-    "keywheel.ini", "keywheel.ini\nclient_cert = keywheel.ini", "auto", "no", "no",
-    "y\n[provider y]", "a -> b, * -> *", "5", "1m", "1s", "1m"
+    "p", "https://h", "m", "1", "1", "1s", "2s", "1s", "1s", "1s", "wait", "fail", "fail",
+    "stated", "on", "priority", "0", "0", "1KB", "none", "keywheel.ini", "keywheel.ini",
+    "keywheel.ini\nclient_cert = keywheel.ini", "auto", "no", "no", "y\n[provider y]",
+    "a -> b, * -> *", "5", "1m", "1s", "1m"
   };
 
   for (size_t i = 0; kwi_provider_options[i] != NULL; i++) {
