@@ -26,7 +26,6 @@ struct gw_conn {
   struct gw_request *request;   /* being served; NULL: none               */
   int64_t head_by_ms;           /* when the next request's head has to be there */
   int hung;                     /* the client sends no more               */
-  int local;                    /* came in where only this machine can    */
   int is_unix;
 };
 

@@ -56,10 +56,7 @@ conn_open (struct gw_gateway *g, struct MHD_Connection *connection, void **socke
   conn->watch.on_ready = on_hangup;
   conn->watch.fd = info->connect_fd;
   conn->head_by_ms = gw_now_ms () + g->wheel->settings.header_timeout_ms;
-  if (g->accepting_on != NULL) {
-    conn->local = g->accepting_on->listener->local;
-    conn->is_unix = g->accepting_on->listener->is_unix;
-  }
+  conn->is_unix = g->accepting_on != NULL && g->accepting_on->listener->is_unix;
   conn->next = g->conns;
   conn->link = &g->conns;
   if (conn->next != NULL)

@@ -2,6 +2,7 @@
 #include "route.h"
 
 #include <string.h>
+#include <strings.h>
 
 static const struct {
   const char *path;
@@ -37,6 +38,33 @@ first_part (const char *uri, char name[64])
   return uri + 1 + len;
 }
 
+/* A "." of a path, or its %2e: how long; 0: none. */
+static size_t
+dot (const char *s)
+{
+  if (s[0] == '.')
+    return 1;
+  return strncasecmp (s, "%2e", 3) == 0 ? 3 : 0;
+}
+
+/* Has it a part that is "." or ".."?  Those would lead to what is not below the
+ * provider's base URL, and the key with them. */
+static int
+has_dots (const char *path, size_t len)
+{
+  for (size_t i = 0; i < len; i++) {
+    size_t n;
+    if (path[i] != '/')
+      continue;
+    n = dot (path + i + 1);
+    if (n > 0)
+      n += dot (path + i + 1 + n);
+    if (n > 0 && (i + 1 + n >= len || path[i + 1 + n] == '/'))
+      return 1;
+  }
+  return 0;
+}
+
 void
 gw_route_find (const char *uri, struct gw_route *ret)
 {
@@ -54,6 +82,8 @@ gw_route_find (const char *uri, struct gw_route *ret)
     rest = first_part (uri, ret->provider);
     ret->rest = rest != NULL ? behind_v1 (rest) : NULL;
   }
+  if (ret->rest != NULL && has_dots (uri, len))
+    ret->rest = NULL;
   if (ret->rest != NULL)
     ret->place = GW_PROVIDER;
   else

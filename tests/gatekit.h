@@ -91,14 +91,6 @@ gateway_stop (void)
   ENDS_WITH (0);
 }
 
-static inline void
-gateway_tear_down (void)
-{
-  if (gateway != NULL)
-    gateway_stop ();
-  tear_down ();
-}
-
 static inline int
 count_descriptors (void)
 {
@@ -210,6 +202,7 @@ struct answer {
   size_t len;
   int cut;                      /* it ended too early                     */
 };
+static struct answer a;         /* the last one's, or what was heard of it */
 
 /* Chunks become one; -1: the last one did not come. */
 static inline int
@@ -235,12 +228,12 @@ undo_chunks (char *body, size_t *len)
 }
 
 static inline const char *
-field_of (const struct answer *a, const char *name)
+field_of (const char *name)
 {
-  const char *at = strcasestr (a->heard.bytes, format ("\n%s: ", name));
+  const char *at = strcasestr (a.heard.bytes, format ("\n%s: ", name));
   size_t len;
 
-  if (at == NULL || at > a->body)
+  if (at == NULL || at > a.body)
     return "";
   at += strlen (name) + 3;
   len = strcspn (at, "\r\n");
@@ -248,64 +241,63 @@ field_of (const struct answer *a, const char *name)
 }
 
 static inline void
-answer_parse (struct answer *a)
+answer_parse (void)
 {
-  char *end = strstr (a->heard.bytes, "\r\n\r\n");
+  char *end = strstr (a.heard.bytes, "\r\n\r\n");
 
-  ck_assert_msg (end != NULL && strncmp (a->heard.bytes, "HTTP/1.1 ", 9) == 0,
-                 "no answer: %s", a->heard.bytes);
-  a->status = (int) strtol (a->heard.bytes + 9, NULL, 10);
-  a->body = end + 4;
-  a->len = a->heard.len - (size_t) (a->body - a->heard.bytes);
-  if (strcmp (field_of (a, "Transfer-Encoding"), "chunked") == 0)
-    a->cut = undo_chunks (a->body, &a->len) != 0;
-  else if (field_of (a, "Content-Length")[0] != '\0')
-    a->cut = strtoul (field_of (a, "Content-Length"), NULL, 10) != a->len;
-  a->body[a->len] = '\0';
+  ck_assert_msg (end != NULL && strncmp (a.heard.bytes, "HTTP/1.1 ", 9) == 0,
+                 "no answer: %s", a.heard.bytes);
+  a.status = (int) strtol (a.heard.bytes + 9, NULL, 10);
+  a.body = end + 4;
+  a.len = a.heard.len - (size_t) (a.body - a.heard.bytes);
+  if (strcmp (field_of ("Transfer-Encoding"), "chunked") == 0)
+    a.cut = undo_chunks (a.body, &a.len) != 0;
+  else if (field_of ("Content-Length")[0] != '\0')
+    a.cut = strtoul (field_of ("Content-Length"), NULL, 10) != a.len;
+  a.body[a.len] = '\0';
 }
 
 static inline void
-answer_clear (struct answer *a)
+answer_clear (void)
 {
-  free (a->heard.bytes);
-  *a = (struct answer) { 0 };
+  free (a.heard.bytes);
+  a = (struct answer) { 0 };
 }
 
 /* The rest of what comes on fd, which is closed then. */
 static inline void
-finish_answer (int fd, struct answer *a)
+finish_answer (int fd)
 {
-  hear_all (fd, &a->heard);
-  answer_parse (a);
+  hear_all (fd, &a.heard);
+  answer_parse ();
   (void) close (fd);
 }
 
 static inline void
-ask_with (struct answer *a, const char *method, const char *path, const char *fields,
-          const char *body)
+ask_with (const char *method, const char *path, const char *fields, const char *body)
 {
   int fd = client_connect ();
 
-  answer_clear (a);
+  answer_clear ();
   say_request (fd, method, path, format ("Connection: close\r\n%s", fields), body);
-  finish_answer (fd, a);
+  finish_answer (fd);
 }
 
 static inline void
-ask (struct answer *a, const char *method, const char *path, const char *body)
+ask (const char *method, const char *path, const char *body)
 {
-  ask_with (a, method, path, "", body);
+  ask_with (method, path, "", body);
 }
 
 /* The answer is an error in OpenAI's shape, with this code. */
 static inline void
-is_error (const struct answer *a, int status, const char *code)
+is_error (int status, const char *code)
 {
-  struct json_object *object = json_tokener_parse (a->body), *error;
+  struct json_object *object = json_tokener_parse (a.body), *error;
 
-  ck_assert_msg (a->status == status && object != NULL, "%d, not %d: %s", a->status,
-                 status, a->heard.bytes);
-  ck_assert_str_eq (field_of (a, "Content-Type"), "application/json");
+  ck_assert_msg (a.status == status && object != NULL, "%d, not %d: %s", a.status,
+                 status, a.heard.bytes);
+  ck_assert_str_eq (field_of ("Content-Type"), "application/json");
   error = member (object, "error");
   ck_assert_str_eq (json_object_get_string (member (error, "code")), code);
   ck_assert_int_gt (json_object_get_string_len (member (error, "message")), 0);
@@ -317,6 +309,7 @@ is_error (const struct answer *a, int status, const char *code)
 /* ---- The test as the provider ------------------------------------------------------ */
 
 static int provider_fd;         /* listening */
+static struct heard taken;
 
 /* Its URL. */
 static inline const char *
@@ -345,9 +338,10 @@ gateway_with_hand (const char *provider, const char *section)
   gateway_start ();
 }
 
-/* The next request of the gateway's, up to these bytes of its body. */
+/* The next request of the gateway's, up to these bytes of its body; what came is
+ * in taken. */
 static inline int
-provider_take (struct heard *h, const char *until)
+provider_take (const char *until)
 {
   struct pollfd p = { .fd = provider_fd, .events = POLLIN };
   int fd;
@@ -355,7 +349,8 @@ provider_take (struct heard *h, const char *until)
   ck_assert_msg (poll (&p, 1, PATIENCE_MS) == 1, "no request comes to the provider");
   fd = accept4 (provider_fd, NULL, NULL, SOCK_CLOEXEC);
   ck_assert_int_ge (fd, 0);
-  hear_until (fd, h, until);
+  taken.len = 0;
+  hear_until (fd, &taken, until);
   return fd;
 }
 
@@ -387,6 +382,20 @@ provider_end_stream (int fd)
   (void) close (fd);
 }
 
+/* A client's stream, whose first word has come to it: its connection. */
+static inline int
+stream_begin (const char *fields, int *ret_up)
+{
+  int fd = client_connect ();
+
+  say_request (fd, "POST", CHAT, fields, STREAM);
+  *ret_up = provider_take ("}]}");
+  provider_begin_stream (*ret_up);
+  provider_word (*ret_up, "first");
+  hear_until (fd, &a.heard, "first");
+  return fd;
+}
+
 /* The gateway has closed its connection. */
 static inline void
 provider_expect_close (int fd)
@@ -396,6 +405,17 @@ provider_expect_close (int fd)
   hear_all (fd, &h);
   free (h.bytes);
   (void) close (fd);
+}
+
+static inline void
+gateway_tear_down (void)
+{
+  if (gateway != NULL)
+    gateway_stop ();
+  answer_clear ();
+  free (taken.bytes);
+  taken = (struct heard) { 0 };
+  tear_down ();
 }
 
 #endif

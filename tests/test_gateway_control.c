@@ -2,20 +2,11 @@
  * the access log. */
 #include "gatekit.h"
 
-static struct answer a;
-
-static void
-clear (void)
-{
-  answer_clear (&a);
-  gateway_tear_down ();
-}
-
 /* The answer told no secret, as nothing may. */
 static void
 look (const char *path)
 {
-  ask (&a, "GET", path, NULL);
+  ask ("GET", path, NULL);
   ck_assert_int_eq (a.status, 200);
   ck_assert_ptr_null (memmem (a.body, a.len, SECRET, strlen (SECRET)));
 }
@@ -25,7 +16,6 @@ look (const char *path)
 
 START_TEST (health_and_readiness_are_told)
 {
-  struct heard h = { 0 };
   int fd, probe, up;
 
   gateway_with_hand ("", "");
@@ -33,17 +23,17 @@ START_TEST (health_and_readiness_are_told)
   ck_assert_str_eq (a.body, "ok\n");
   look ("/readyz?verbose");
   ck_assert_str_eq (a.body, "ready\n");
-  ask (&a, "HEAD", "/healthz", NULL);
+  ask ("HEAD", "/healthz", NULL);
   ck_assert_int_eq (a.status, 200);
   ck_assert_uint_eq (a.len, 0);
-  ck_assert_str_eq (field_of (&a, "Content-Length"), "3");
-  ask (&a, "POST", "/healthz", "{}");
-  is_error (&a, 405, "method_not_allowed");
-  ck_assert_str_eq (field_of (&a, "Allow"), "GET, HEAD, OPTIONS");
+  ck_assert_str_eq (field_of ("Content-Length"), "3");
+  ask ("POST", "/healthz", "{}");
+  is_error (405, "method_not_allowed");
+  ck_assert_str_eq (field_of ("Allow"), "GET, HEAD, OPTIONS");
   /* One that is asked while the gateway ends: its request had begun. */
   fd = client_connect ();
   say_request (fd, "POST", CHAT, "", HELLO);
-  up = provider_take (&h, "}]}");
+  up = provider_take ("}]}");
   probe = client_connect ();
   say_text (probe, "GET /readyz HTTP/1.1\r\n");
   for (int i = 0; i < 2; i++)
@@ -51,13 +41,12 @@ START_TEST (health_and_readiness_are_told)
   proc_signal (gateway, SIGTERM);
   ck_assert (proc_expect (gateway, 2, "ending:", PATIENCE_MS));
   say_text (probe, "Host: localhost\r\n\r\n");
-  answer_clear (&a);
-  finish_answer (probe, &a);
+  answer_clear ();
+  finish_answer (probe);
   ck_assert_int_eq (a.status, 503);
   ck_assert_str_eq (a.body, "ending\n");
   (void) close (fd);
   provider_expect_close (up);
-  free (h.bytes);
 }
 END_TEST
 
@@ -67,9 +56,9 @@ START_TEST (the_status_is_that_of_the_command_for_all_providers)
 
   gateway_with_sim (",rpd=1", "");
   for (int i = 0; i < 2; i++)
-    ask (&a, "POST", CHAT, HELLO);
+    ask ("POST", CHAT, HELLO);
   look ("/status");
-  ck_assert_str_eq (field_of (&a, "Content-Type"), "application/json");
+  ck_assert_str_eq (field_of ("Content-Type"), "application/json");
   object = json_tokener_parse (a.body);
   ck_assert_ptr_nonnull (object);
   providers = member (object, "providers");
@@ -88,12 +77,12 @@ START_TEST (the_metrics_tell_what_was_done)
 {
   gateway_with_sim (",rpd=1", "");
   for (int i = 0; i < 3; i++)
-    ask (&a, "POST", CHAT, i == 2 ? STREAM : HELLO);
-  ask (&a, "POST", "/nobody/v1/chat/completions", HELLO);
+    ask ("POST", CHAT, i == 2 ? STREAM : HELLO);
+  ask ("POST", "/nobody/v1/chat/completions", HELLO);
   simctl_fault (sim, "status=503,count=1");
-  ask (&a, "POST", CHAT, HELLO);
+  ask ("POST", CHAT, HELLO);
   look ("/metrics");
-  ck_assert_str_eq (field_of (&a, "Content-Type"),
+  ck_assert_str_eq (field_of ("Content-Type"),
                     "text/plain; version=0.0.4; charset=utf-8");
   HAS ("\nkeywheel_requests_total{provider=\"groq\",model=\"" MODEL "\",code=\"ok\"} 4\n");
   HAS ("\nkeywheel_attempts_total{provider=\"groq\",model=\"" MODEL "\",key=\"primary\","
@@ -152,8 +141,8 @@ START_TEST (when_every_key_is_out_the_metrics_say_until_when)
   proc_signal (gateway, SIGHUP);
   ck_assert (proc_expect (gateway, 2, "read again", PATIENCE_MS));
   for (int i = 0; i < 4; i++)
-    ask (&a, "POST", CHAT, HELLO);
-  is_error (&a, 429, "keys_exhausted");
+    ask ("POST", CHAT, HELLO);
+  is_error (429, "keys_exhausted");
   look ("/metrics");
   HAS ("\nkeywheel_keys_available{provider=\"groq\"} 0\n");
   at = strstr (a.body, "\nkeywheel_next_key_seconds{provider=\"groq\"} ");
@@ -169,7 +158,7 @@ START_TEST (the_number_of_labels_is_bounded)
 
   gateway_with_sim ("", "");
   for (int i = 0; i < 70; i++)
-    ask (&a, "POST", CHAT, format ("{\"model\":\"m\\\"%d\",\"messages\":[]}", i));
+    ask ("POST", CHAT, format ("{\"model\":\"m\\\"%d\",\"messages\":[]}", i));
   look ("/metrics");
   for (const char *at = a.body; (at = strstr (at, "\nkeywheel_requests_total{")) != NULL; at++)
     n++;
@@ -216,9 +205,9 @@ START_TEST (each_request_has_a_line_in_the_access_log)
   struct json_object *line;
 
   gateway_with_sim (",rpd=1", "access_log = access.log");
-  ask (&a, "POST", CHAT "?x=secret", HELLO);
-  ask (&a, "POST", CHAT, STREAM);
-  ask (&a, "GET", "/no\"thing\\\x80", NULL);
+  ask ("POST", CHAT "?x=secret", HELLO);
+  ask ("POST", CHAT, STREAM);
+  ask ("GET", "/no\"thing\\\x80", NULL);
   line = log_line (0);
   ck_assert_str_eq (text_in (line, "path"), CHAT);
   ck_assert_str_eq (text_in (line, "method"), "POST");
@@ -244,7 +233,7 @@ START_TEST (each_request_has_a_line_in_the_access_log)
   ck_assert_int_eq (rename (format ("%s/access.log", dir), format ("%s/old.log", dir)), 0);
   proc_signal (gateway, SIGHUP);
   ck_assert (proc_expect (gateway, 2, "read again", PATIENCE_MS));
-  ask (&a, "GET", "/healthz", NULL);
+  ask ("GET", "/healthz", NULL);
   line = log_line (0);
   ck_assert_str_eq (text_in (line, "path"), "/healthz");
   json_object_put (line);
@@ -254,20 +243,18 @@ END_TEST
 START_TEST (a_client_that_was_gone_is_in_the_log)
 {
   struct json_object *line;
-  struct heard h = { 0 };
   int fd, up;
 
   gateway_with_hand ("", "access_log = access.log");
   fd = client_connect ();
   say_request (fd, "POST", CHAT, "", HELLO);
-  up = provider_take (&h, "}]}");
+  up = provider_take ("}]}");
   (void) close (fd);
   provider_expect_close (up);
   line = log_line (0);
   ck_assert_str_eq (text_in (line, "code"), "client_gone");
   ck_assert_int_eq (json_object_get_int (member (line, "status")), 0);
   json_object_put (line);
-  free (h.bytes);
 }
 END_TEST
 
@@ -289,7 +276,7 @@ gateway_control_suite (void)
   TCase *t = tcase_create ("gateway_control");
 
   tcase_set_timeout (t, 120);
-  tcase_add_checked_fixture (t, set_up, clear);
+  tcase_add_checked_fixture (t, set_up, gateway_tear_down);
   tcase_add_test (t, health_and_readiness_are_told);
   tcase_add_test (t, the_status_is_that_of_the_command_for_all_providers);
   tcase_add_test (t, the_metrics_tell_what_was_done);

@@ -1,15 +1,6 @@
 /* keywheel serve: who is let in. */
 #include "gatekit.h"
 
-static struct answer a;
-
-static void
-clear (void)
-{
-  answer_clear (&a);
-  gateway_tear_down ();
-}
-
 /* ---- Pages in a browser ------------------------------------------------------------ */
 
 /* Of a request to "/v1/models" on loopback. */
@@ -48,12 +39,12 @@ START_TEST (a_page_of_somebody_elses_is_not_let_in)
     int fd = client_connect ();
     say_text (fd, format ("GET /v1/models HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n%s\r\n",
                           visitors[i].host, visitors[i].fields));
-    answer_clear (&a);
-    finish_answer (fd, &a);
+    answer_clear ();
+    finish_answer (fd);
     ck_assert_msg (a.status == visitors[i].status, "%s %s: %s", visitors[i].host,
                    visitors[i].fields, a.heard.bytes);
     if (visitors[i].code[0] != '\0')
-      is_error (&a, visitors[i].status, visitors[i].code);
+      is_error (visitors[i].status, visitors[i].code);
     n_in += visitors[i].code[0] == '\0';
   }
   ck_assert_uint_eq (simctl_count (sim, NULL, NULL), (size_t) n_in);
@@ -65,24 +56,24 @@ START_TEST (a_page_of_an_allowed_origin_may_read_what_it_gets)
   static const char origin[] = "Origin: https://app.example\r\n";
 
   gateway_with_sim ("", "allowed_origins = http://x.example, https://app.example");
-  ask_with (&a, "OPTIONS", CHAT,
+  ask_with ("OPTIONS", CHAT,
             "Origin: https://app.example\r\nAccess-Control-Request-Method: POST\r\n"
             "Access-Control-Request-Headers: content-type,authorization\r\n", NULL);
   ck_assert_int_eq (a.status, 204);
-  ck_assert_str_eq (field_of (&a, "Access-Control-Allow-Origin"), "https://app.example");
-  ck_assert_str_eq (field_of (&a, "Access-Control-Allow-Headers"),
+  ck_assert_str_eq (field_of ("Access-Control-Allow-Origin"), "https://app.example");
+  ck_assert_str_eq (field_of ("Access-Control-Allow-Headers"),
                     "content-type,authorization");
-  ck_assert_ptr_nonnull (strstr (field_of (&a, "Access-Control-Allow-Methods"), "POST"));
-  ask_with (&a, "POST", CHAT, origin, HELLO);
+  ck_assert_ptr_nonnull (strstr (field_of ("Access-Control-Allow-Methods"), "POST"));
+  ask_with ("POST", CHAT, origin, HELLO);
   ck_assert_int_eq (a.status, 200);
-  ck_assert_str_eq (field_of (&a, "Access-Control-Allow-Origin"), "https://app.example");
-  ck_assert_str_eq (field_of (&a, "Vary"), "Origin");
-  ask (&a, "POST", CHAT, HELLO);
-  ck_assert_str_eq (field_of (&a, "Access-Control-Allow-Origin"), "");
-  ask (&a, "OPTIONS", CHAT, NULL);
+  ck_assert_str_eq (field_of ("Access-Control-Allow-Origin"), "https://app.example");
+  ck_assert_str_eq (field_of ("Vary"), "Origin");
+  ask ("POST", CHAT, HELLO);
+  ck_assert_str_eq (field_of ("Access-Control-Allow-Origin"), "");
+  ask ("OPTIONS", CHAT, NULL);
   ck_assert_int_eq (a.status, 204);
-  ck_assert_str_eq (field_of (&a, "Access-Control-Allow-Origin"), "");
-  ck_assert_ptr_nonnull (strstr (field_of (&a, "Allow"), "POST"));
+  ck_assert_str_eq (field_of ("Access-Control-Allow-Origin"), "");
+  ck_assert_ptr_nonnull (strstr (field_of ("Allow"), "POST"));
 }
 END_TEST
 
@@ -169,25 +160,25 @@ END_TEST
 START_TEST (who_has_no_token_is_not_let_in)
 {
   gateway_with_tokens ("");
-  ask (&a, "POST", CHAT, HELLO);
-  is_error (&a, 401, "invalid_token");
-  ck_assert_str_eq (field_of (&a, "WWW-Authenticate"), "Bearer");
-  ask_with (&a, "POST", CHAT, "Authorization: Bearer kwt_wrong\r\n", HELLO);
-  is_error (&a, 401, "invalid_token");
-  ask_with (&a, "POST", CHAT, format ("Authorization: Bearer %.46s\r\n", token), HELLO);
-  is_error (&a, 401, "invalid_token");
-  ask (&a, "GET", "/status", NULL);
-  is_error (&a, 401, "invalid_token");
-  ask (&a, "GET", "/metrics", NULL);
-  is_error (&a, 401, "invalid_token");
+  ask ("POST", CHAT, HELLO);
+  is_error (401, "invalid_token");
+  ck_assert_str_eq (field_of ("WWW-Authenticate"), "Bearer");
+  ask_with ("POST", CHAT, "Authorization: Bearer kwt_wrong\r\n", HELLO);
+  is_error (401, "invalid_token");
+  ask_with ("POST", CHAT, format ("Authorization: Bearer %.46s\r\n", token), HELLO);
+  is_error (401, "invalid_token");
+  ask ("GET", "/status", NULL);
+  is_error (401, "invalid_token");
+  ask ("GET", "/metrics", NULL);
+  is_error (401, "invalid_token");
   ck_assert_uint_eq (simctl_count (sim, NULL, NULL), 0);
-  ask (&a, "GET", "/healthz", NULL);
+  ask ("GET", "/healthz", NULL);
   ck_assert_int_eq (a.status, 200);
-  ask_with (&a, "POST", CHAT, format ("Authorization: Bearer %s\r\n", token), HELLO);
+  ask_with ("POST", CHAT, format ("Authorization: Bearer %s\r\n", token), HELLO);
   ck_assert_int_eq (a.status, 200);
-  ask_with (&a, "POST", CHAT, format ("x-api-key: %s\r\n", token), HELLO);
+  ask_with ("POST", CHAT, format ("x-api-key: %s\r\n", token), HELLO);
   ck_assert_int_eq (a.status, 200);
-  ask_with (&a, "POST", CHAT, format ("api-key: %s\r\n", token), HELLO);
+  ask_with ("POST", CHAT, format ("api-key: %s\r\n", token), HELLO);
   ck_assert_int_eq (a.status, 200);
 }
 END_TEST
@@ -196,19 +187,19 @@ START_TEST (only_an_admin_resets_keys)
 {
   gateway_with_tokens ("");
   for (int i = 0; i < 2; i++)
-    ask_with (&a, "POST", CHAT, format ("Authorization: Bearer %s\r\n", token), HELLO);
-  ck_assert_str_eq (field_of (&a, "x-keywheel-key"), "backup-1");
-  ask (&a, "POST", "/reset", NULL);
-  is_error (&a, 401, "invalid_token");
-  ask_with (&a, "POST", "/reset", format ("Authorization: Bearer %s\r\n", token), NULL);
-  is_error (&a, 403, "not_admin");
-  ask_with (&a, "POST", "/reset?provider=groq&key=nobody",
+    ask_with ("POST", CHAT, format ("Authorization: Bearer %s\r\n", token), HELLO);
+  ck_assert_str_eq (field_of ("x-keywheel-key"), "backup-1");
+  ask ("POST", "/reset", NULL);
+  is_error (401, "invalid_token");
+  ask_with ("POST", "/reset", format ("Authorization: Bearer %s\r\n", token), NULL);
+  is_error (403, "not_admin");
+  ask_with ("POST", "/reset?provider=groq&key=nobody",
             format ("Authorization: Bearer %s\r\n", admin), NULL);
-  is_error (&a, 404, "unknown_key");
-  ask_with (&a, "GET", "/reset", format ("Authorization: Bearer %s\r\n", admin), NULL);
-  is_error (&a, 405, "method_not_allowed");
-  ck_assert_str_eq (field_of (&a, "Allow"), "POST, OPTIONS");
-  ask_with (&a, "POST", "/reset?provider=groq&key=primary",
+  is_error (404, "unknown_key");
+  ask_with ("GET", "/reset", format ("Authorization: Bearer %s\r\n", admin), NULL);
+  is_error (405, "method_not_allowed");
+  ck_assert_str_eq (field_of ("Allow"), "POST, OPTIONS");
+  ask_with ("POST", "/reset?provider=groq&key=primary",
             format ("Authorization: Bearer %s\r\n", admin), NULL);
   ck_assert_int_eq (a.status, 200);
   ck_assert_ptr_nonnull (strstr (a.body, "\"available_keys\": 3"));
@@ -229,15 +220,15 @@ START_TEST (with_tokens_it_may_be_reached_from_outside)
   ck_assert_ptr_nonnull (line);
   ck_assert_int_eq (strncmp (line, "listening on http://0.0.0.0:", 28), 0);
   gateway_port = (int) strtol (line + 28, NULL, 10);
-  ask (&a, "GET", "/status", NULL);
-  is_error (&a, 401, "invalid_token");
+  ask ("GET", "/status", NULL);
+  is_error (401, "invalid_token");
   /* And does not do without from then on. */
   write_gateway_ini ("http://127.0.0.1:9/v1", "", "");
   proc_signal (gateway, SIGHUP);
   ck_assert (proc_expect (gateway, 2, "it listens not only on this machine", PATIENCE_MS));
   ck_assert (proc_expect (gateway, 2, "the one in force stays", PATIENCE_MS));
-  ask (&a, "GET", "/status", NULL);
-  is_error (&a, 401, "invalid_token");
+  ask ("GET", "/status", NULL);
+  is_error (401, "invalid_token");
 }
 END_TEST
 
@@ -284,45 +275,42 @@ START_TEST (a_client_may_make_so_many_requests_a_minute)
   gateway_with_tokens (" requests_per_minute=2");
   ck_assert_int_gt (snprintf (mine, sizeof mine, "Authorization: Bearer %s\r\n", token), 0);
   for (int i = 0; i < 2; i++) {
-    ask_with (&a, "POST", CHAT, mine, HELLO);
+    ask_with ("POST", CHAT, mine, HELLO);
     ck_assert_int_eq (a.status, 200);
   }
-  ask_with (&a, "POST", CHAT, mine, HELLO);
-  is_error (&a, 429, "client_rate_limit");
-  ck_assert_int_ge (strtol (field_of (&a, "Retry-After"), NULL, 10), 1);
-  ck_assert_int_le (strtol (field_of (&a, "Retry-After"), NULL, 10), 30);
-  ask_with (&a, "POST", CHAT, format ("Authorization: Bearer %s\r\n", admin), HELLO);
+  ask_with ("POST", CHAT, mine, HELLO);
+  is_error (429, "client_rate_limit");
+  ck_assert_int_ge (strtol (field_of ("Retry-After"), NULL, 10), 1);
+  ck_assert_int_le (strtol (field_of ("Retry-After"), NULL, 10), 30);
+  ask_with ("POST", CHAT, format ("Authorization: Bearer %s\r\n", admin), HELLO);
   ck_assert_int_eq (a.status, 200);
-  ask_with (&a, "GET", "/status", mine, NULL);
+  ask_with ("GET", "/status", mine, NULL);
   ck_assert_int_eq (a.status, 200);
 }
 END_TEST
 
 START_TEST (a_client_may_have_so_many_requests_at_once)
 {
-  struct heard h = { 0 };
   int fd, up;
 
   gateway_with_hand ("", "concurrency = 1");
   fd = client_connect ();
   say_request (fd, "POST", CHAT, "Connection: close\r\n", HELLO);
-  up = provider_take (&h, "}]}");
-  ask (&a, "POST", CHAT, HELLO);
-  is_error (&a, 429, "client_concurrency");
-  ck_assert_str_eq (field_of (&a, "Retry-After"), "1");
+  up = provider_take ("}]}");
+  ask ("POST", CHAT, HELLO);
+  is_error (429, "client_concurrency");
+  ck_assert_str_eq (field_of ("Retry-After"), "1");
   say_text (up, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n"
                 "Connection: close\r\n\r\n{}");
-  answer_clear (&a);
-  finish_answer (fd, &a);
+  answer_clear ();
+  finish_answer (fd);
   ck_assert_int_eq (a.status, 200);
   (void) close (up);
   fd = client_connect ();
   say_request (fd, "POST", CHAT, "", HELLO);
-  h.len = 0;
-  up = provider_take (&h, "}]}");
+  up = provider_take ("}]}");
   (void) close (fd);
   provider_expect_close (up);
-  free (h.bytes);
 }
 END_TEST
 
@@ -333,7 +321,7 @@ gateway_gate_suite (void)
   TCase *t = tcase_create ("gateway_gate");
 
   tcase_set_timeout (t, 120);
-  tcase_add_checked_fixture (t, set_up, clear);
+  tcase_add_checked_fixture (t, set_up, gateway_tear_down);
   tcase_add_test (t, a_page_of_somebody_elses_is_not_let_in);
   tcase_add_test (t, a_page_of_an_allowed_origin_may_read_what_it_gets);
   tcase_add_test (t, a_token_is_new_each_time_and_only_its_hash_is_kept);

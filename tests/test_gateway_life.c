@@ -2,15 +2,6 @@
  * ends, and what many clients leave behind. */
 #include "gatekit.h"
 
-static struct answer a;
-
-static void
-clear (void)
-{
-  answer_clear (&a);
-  gateway_tear_down ();
-}
-
 /* ---- Listening ------------------------------------------------------------------ */
 
 /* A provider that is never asked. */
@@ -62,8 +53,8 @@ START_TEST (the_address_of_the_configuration_is_taken)
   ini_only ("listen = 127.0.0.1:0");
   gateway = proc_start (argv, environment);
   read_port ();
-  ask (&a, "GET", "/nothing", NULL);
-  is_error (&a, 404, "unknown_url");
+  ask ("GET", "/nothing", NULL);
+  is_error (404, "unknown_url");
 }
 END_TEST
 
@@ -97,9 +88,9 @@ START_TEST (a_unix_socket_is_for_its_owner_and_goes_with_the_gateway)
     ck_assert_int_eq (st.st_mode & 0777, 0600);
     fd = connect_unix (path);
     say_text (fd, "GET /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-    answer_clear (&a);
-    finish_answer (fd, &a);
-    is_error (&a, 404, "unknown_url");
+    answer_clear ();
+    finish_answer (fd);
+    is_error (404, "unknown_url");
     run ("serve", "--listen", format ("unix:%s", path), NULL);
     ENDS_WITH (2);
     SAYS ("another server listens there");
@@ -138,8 +129,8 @@ START_TEST (a_socket_that_is_passed_is_taken)
   read_port ();
   ck_assert_int_eq (gateway_port, ntohs (at.sin_port));
   (void) close (fd);
-  ask (&a, "GET", "/nothing", NULL);
-  is_error (&a, 404, "unknown_url");
+  ask ("GET", "/nothing", NULL);
+  is_error (404, "unknown_url");
 }
 END_TEST
 
@@ -147,23 +138,16 @@ END_TEST
 
 START_TEST (sigterm_lets_what_is_under_way_come_to_its_end)
 {
-  struct heard h = { 0 };
   int fd, idle, up;
 
   gateway_with_hand ("", "");
   idle = client_connect ();
   say_request (idle, "GET", "/nothing", "", NULL);
-  hear_until (idle, &h, "}}");
-  fd = client_connect ();
-  say_request (fd, "POST", CHAT, "", STREAM);
-  up = provider_take (&a.heard, "}]}");
-  a.heard.len = 0;
-  provider_begin_stream (up);
-  provider_word (up, "one");
-  hear_until (fd, &a.heard, "one");
+  hear_until (idle, &taken, "}}");
+  fd = stream_begin ("", &up);
   proc_signal (gateway, SIGTERM);
   ck_assert (proc_expect (gateway, 2, "ending: 1 request under way", PATIENCE_MS));
-  ck_assert_uint_eq (hear_some (idle, &h), 0);  /* what is idle ends at once */
+  ck_assert_uint_eq (hear_some (idle, &taken), 0);  /* what is idle ends at once */
   provider_word (up, "two");
   hear_until (fd, &a.heard, "two");
   provider_end_stream (up);
@@ -172,7 +156,6 @@ START_TEST (sigterm_lets_what_is_under_way_come_to_its_end)
   gateway_stop ();
   (void) close (idle);
   (void) close (fd);
-  free (h.bytes);
 }
 END_TEST
 
@@ -183,14 +166,13 @@ START_TEST (a_second_sigterm_or_the_drain_timeout_ends_it_at_once)
   gateway_with_hand ("", _i == 0 ? "drain_timeout = 1h" : "drain_timeout = 0");
   fd = client_connect ();
   say_request (fd, "POST", CHAT, "Connection: close\r\n", HELLO);
-  up = provider_take (&a.heard, "}]}");
-  a.heard.len = 0;
+  up = provider_take ("}]}");
   proc_signal (gateway, SIGTERM);
   ck_assert (proc_expect (gateway, 2, "ending: 1 request under way", PATIENCE_MS));
   if (_i == 0)
     proc_signal (gateway, SIGTERM);
-  finish_answer (fd, &a);
-  is_error (&a, 503, "shutting_down");
+  finish_answer (fd);
+  is_error (503, "shutting_down");
   provider_expect_close (up);
 }
 END_TEST
@@ -199,16 +181,10 @@ END_TEST
 
 START_TEST (sighup_drops_no_request_and_the_next_has_the_new_configuration)
 {
-  struct heard h = { 0 };
   int fd, up;
 
   gateway_with_hand ("", "");
-  fd = client_connect ();
-  say_request (fd, "POST", CHAT, "", STREAM);
-  up = provider_take (&h, "}]}");
-  provider_begin_stream (up);
-  provider_word (up, "one");
-  hear_until (fd, &a.heard, "one");
+  fd = stream_begin ("", &up);
   sim = simctl_startl ("--key", SECRET "a,name=a", NULL);
   write_gateway_ini (simctl_base_url (sim), "", "");
   proc_signal (gateway, SIGHUP);
@@ -216,12 +192,11 @@ START_TEST (sighup_drops_no_request_and_the_next_has_the_new_configuration)
   provider_word (up, "two");
   provider_end_stream (up);
   hear_until (fd, &a.heard, "[DONE]");
-  answer_clear (&a);
-  ask (&a, "POST", CHAT, HELLO);
+  answer_clear ();
+  ask ("POST", CHAT, HELLO);
   ck_assert_int_eq (a.status, 200);
   ck_assert_uint_eq (simctl_count (sim, "a", "ok"), 1);
   (void) close (fd);
-  free (h.bytes);
 }
 END_TEST
 
@@ -235,7 +210,7 @@ START_TEST (a_wrong_configuration_leaves_the_old_one_in_force)
   ck_assert (proc_expect (gateway, 2, "unknown option \"max_bodi\" in [gateway]; did you mean "
                           "\"max_body\"?", PATIENCE_MS));
   ck_assert (proc_expect (gateway, 2, "the one in force stays", PATIENCE_MS));
-  ask (&a, "POST", CHAT, HELLO);
+  ask ("POST", CHAT, HELLO);
   ck_assert_int_eq (a.status, 200);
 }
 END_TEST
@@ -307,7 +282,7 @@ START_TEST (two_hundred_clients_at_once_are_served_and_leave_nothing)
   int fds[CLIENTS], before, n = kwtest_scaled (CLIENTS);
 
   gateway_with_sim ("", "");
-  ask (&a, "POST", CHAT, HELLO);
+  ask ("POST", CHAT, HELLO);
   before = count_descriptors ();
   for (int round = 0; round < 2; round++) {
     for (int i = 0; i < n; i++)
@@ -315,8 +290,8 @@ START_TEST (two_hundred_clients_at_once_are_served_and_leave_nothing)
     for (int i = 0; i < n; i++)
       say_request (fds[i], "POST", CHAT, "Connection: close\r\n", i % 2 ? HELLO : STREAM);
     for (int i = 0; i < n; i++) {
-      answer_clear (&a);
-      finish_answer (fds[i], &a);
+      answer_clear ();
+      finish_answer (fds[i]);
       ck_assert_msg (a.status == 200 && !a.cut, "client %d: %s", i, a.heard.bytes);
     }
   }
@@ -324,8 +299,8 @@ START_TEST (two_hundred_clients_at_once_are_served_and_leave_nothing)
   /* Connections to the provider are kept for later; up to as many as were. */
   simctl_stop (sim);
   sim = NULL;
-  ask (&a, "POST", CHAT, HELLO);
-  is_error (&a, 502, "provider_unavailable");
+  ask ("POST", CHAT, HELLO);
+  is_error (502, "provider_unavailable");
   for (int i = 0; i < 600 && count_descriptors () > before; i++)
     (void) poll (NULL, 0, 10);
   ck_assert_int_le (count_descriptors (), before);
@@ -341,7 +316,7 @@ START_TEST (clients_that_vanish_in_the_middle_leave_nothing)
 
   memset (body, ' ', sizeof body);
   gateway_with_sim ("", "idle_timeout = 1h\nheader_timeout = 1h");
-  ask (&a, "POST", CHAT, HELLO);
+  ask ("POST", CHAT, HELLO);
   before = count_descriptors ();
   for (int i = 0; i < n; i++) {
     int fd = client_connect ();
@@ -350,7 +325,7 @@ START_TEST (clients_that_vanish_in_the_middle_leave_nothing)
       say (fd, body, (size_t) i % sizeof body);
     (void) close (fd);
   }
-  ask (&a, "POST", CHAT, HELLO);
+  ask ("POST", CHAT, HELLO);
   for (int i = 0; i < 600 && count_descriptors () > before; i++)
     (void) poll (NULL, 0, 10);
   ck_assert_int_le (count_descriptors (), before);
@@ -385,7 +360,7 @@ gateway_life_suite (void)
   TCase *t = tcase_create ("gateway_life");
 
   tcase_set_timeout (t, 120);
-  tcase_add_checked_fixture (t, set_up, clear);
+  tcase_add_checked_fixture (t, set_up, gateway_tear_down);
   tcase_add_loop_test (t, an_address_that_is_wrong_is_told, 0, 10);
   tcase_add_test (t, a_port_that_is_taken_is_told);
   tcase_add_test (t, the_address_of_the_configuration_is_taken);

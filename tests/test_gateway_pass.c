@@ -2,15 +2,6 @@
  * the provider's own and the gateway's. */
 #include "gatekit.h"
 
-static struct answer a;
-
-static void
-clear (void)
-{
-  answer_clear (&a);
-  gateway_tear_down ();
-}
-
 /* ---- Any request ------------------------------------------------------------------ */
 
 START_TEST (each_method_path_and_query_go_through)
@@ -19,7 +10,6 @@ START_TEST (each_method_path_and_query_go_through)
     { "GET", "/models" }, { "GET", "/files?purpose=batch&limit=2" },
     { "DELETE", "/files/file-1" }, { "GET", "/models/a%2Fb" },
   };
-  struct heard h = { 0 };
   int fd, up;
 
   gateway_with_hand ("", "");
@@ -27,22 +17,21 @@ START_TEST (each_method_path_and_query_go_through)
   say_request (fd, cases[_i].method, format ("/v1%s", cases[_i].path),
                "Connection: close\r\nCookie: c=1\r\nOpenAI-Organization: org-mine\r\n"
                "Idempotency-Key: ik-1\r\n", NULL);
-  up = provider_take (&h, "\r\n\r\n");
-  ck_assert_msg (strstr (h.bytes, format ("%s /v1%s HTTP/1.1\r\n", cases[_i].method,
-                                          cases[_i].path)) == h.bytes, "%s", h.bytes);
-  ck_assert_ptr_nonnull (strstr (h.bytes, "dempotency-Key: ik-1\r\n"));
-  ck_assert_ptr_null (strcasestr (h.bytes, "\r\nCookie:"));
-  ck_assert_ptr_null (strstr (h.bytes, "org-mine"));
-  ck_assert_ptr_null (strcasestr (h.bytes, "Content-Type:"));
+  up = provider_take ("\r\n\r\n");
+  ck_assert_msg (strstr (taken.bytes, format ("%s /v1%s HTTP/1.1\r\n", cases[_i].method,
+                                          cases[_i].path)) == taken.bytes, "%s", taken.bytes);
+  ck_assert_ptr_nonnull (strstr (taken.bytes, "dempotency-Key: ik-1\r\n"));
+  ck_assert_ptr_null (strcasestr (taken.bytes, "\r\nCookie:"));
+  ck_assert_ptr_null (strstr (taken.bytes, "org-mine"));
+  ck_assert_ptr_null (strcasestr (taken.bytes, "Content-Type:"));
   say_text (up, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Request-Id: rq-7\r\n"
                 "Set-Cookie: x=y\r\nContent-Length: 2\r\n\r\n{}");
-  finish_answer (fd, &a);
+  finish_answer (fd);
   ck_assert_int_eq (a.status, 200);
   ck_assert_str_eq (a.body, "{}");
-  ck_assert_str_eq (field_of (&a, "X-Request-Id"), "rq-7");
-  ck_assert_str_eq (field_of (&a, "Set-Cookie"), "");
+  ck_assert_str_eq (field_of ("X-Request-Id"), "rq-7");
+  ck_assert_str_eq (field_of ("Set-Cookie"), "");
   (void) close (up);
-  free (h.bytes);
 }
 END_TEST
 
@@ -50,7 +39,6 @@ START_TEST (an_answer_of_any_kind_and_size_goes_through)
 {
   const size_t size = 8 * 1024 * 1024;
   char *bytes = malloc (size);
-  struct heard h = { 0 };
   int fd, up;
 
   ck_assert_ptr_nonnull (bytes);
@@ -59,7 +47,7 @@ START_TEST (an_answer_of_any_kind_and_size_goes_through)
   gateway_with_hand ("max_response = 1MB", "");
   fd = client_connect ();
   say_request (fd, "GET", "/v1/files/file-1/content", "Connection: close\r\n", NULL);
-  up = provider_take (&h, "\r\n\r\n");
+  up = provider_take ("\r\n\r\n");
   say_text (up, format ("HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\n"
                         "Content-Length: %zu\r\n\r\n", size));
   for (size_t at = 0; at < size; at += 65536) {
@@ -67,12 +55,11 @@ START_TEST (an_answer_of_any_kind_and_size_goes_through)
     while (at > 512 * 1024 && a.heard.len < at - 512 * 1024)
       ck_assert_uint_gt (hear_some (fd, &a.heard), 0);
   }
-  finish_answer (fd, &a);
-  ck_assert_str_eq (field_of (&a, "Content-Type"), "application/octet-stream");
+  finish_answer (fd);
+  ck_assert_str_eq (field_of ("Content-Type"), "application/octet-stream");
   ck_assert_uint_eq (a.len, size);
   ck_assert (memcmp (a.body, bytes, size) == 0);
   (void) close (up);
-  free (h.bytes);
   free (bytes);
 }
 END_TEST
@@ -91,7 +78,6 @@ START_TEST (an_upload_goes_through_while_it_comes)
   static char block[BLOCK];
   const size_t n_blocks = 512, size = strlen (FORM_HEAD) + n_blocks * BLOCK
                                       + strlen (FORM_TAIL);
-  struct heard h = { 0 };
   size_t seen;
   int fd, up;
 
@@ -103,37 +89,35 @@ START_TEST (an_upload_goes_through_while_it_comes)
                         "Content-Length: %zu\r\n\r\n" FORM_HEAD, size));
   say (fd, block, sizeof block);
   say (fd, block, sizeof block);
-  up = provider_take (&h, "wwww");      /* and there is much to come */
-  ck_assert_ptr_nonnull (strstr (h.bytes, "Content-Type: " FORM "\r\n"));
-  seen = h.len - (size_t) (strstr (h.bytes, "\r\n\r\n") + 4 - h.bytes);
+  up = provider_take ("wwww");      /* and there is much to come */
+  ck_assert_ptr_nonnull (strstr (taken.bytes, "Content-Type: " FORM "\r\n"));
+  seen = taken.len - (size_t) (strstr (taken.bytes, "\r\n\r\n") + 4 - taken.bytes);
   for (size_t i = 2; i < n_blocks; i++) {
     say (fd, block, sizeof block);
     while (seen + 1024 * 1024 < i * BLOCK) {
-      h.len = 0;
-      seen += hear_some (up, &h);
+      taken.len = 0;
+      seen += hear_some (up, &taken);
     }
   }
   say_text (fd, FORM_TAIL);
   while (seen < size) {
-    h.len = 0;
-    ck_assert_uint_gt (hear_some (up, &h), 0);
-    seen += h.len;
+    taken.len = 0;
+    ck_assert_uint_gt (hear_some (up, &taken), 0);
+    seen += taken.len;
   }
   ck_assert_uint_eq (seen, size);
-  ck_assert_str_eq (h.bytes + h.len - strlen (FORM_TAIL), FORM_TAIL);
+  ck_assert_str_eq (taken.bytes + taken.len - strlen (FORM_TAIL), FORM_TAIL);
   say_text (up, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 13\r\n"
                 "\r\n{\"text\":\"w\"}\n");
-  finish_answer (fd, &a);
+  finish_answer (fd);
   ck_assert_str_eq (a.body, "{\"text\":\"w\"}\n");
   (void) close (up);
-  free (h.bytes);
 }
 END_TEST
 
 START_TEST (a_slow_provider_stops_an_upload)
 {
   static char block[BLOCK];
-  struct heard h = { 0 };
   struct pollfd p;
   size_t sent = 0;
   int fd, up;
@@ -150,17 +134,15 @@ START_TEST (a_slow_provider_stops_an_upload)
     sent += (size_t) n;
   }
   ck_assert_msg (sent < 64 * 1024 * 1024, "the gateway takes all, whatever goes on");
-  up = provider_take (&h, "wwww");
+  up = provider_take ("wwww");
   (void) close (fd);
   provider_expect_close (up);
-  free (h.bytes);
 }
 END_TEST
 
 START_TEST (an_upload_in_chunks_goes_through_up_to_max_body)
 {
   static char block[BLOCK];
-  struct heard h = { 0 };
   int fd, up;
 
   memset (block, ' ', sizeof block);
@@ -176,17 +158,16 @@ START_TEST (an_upload_in_chunks_goes_through_up_to_max_body)
   }
   say_text (fd, "0\r\n\r\n");
   if (_i == 0) {
-    up = provider_take (&h, "}]}");
+    up = provider_take ("}]}");
     say_text (up, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n"
                   "\r\n{}");
-    finish_answer (fd, &a);
+    finish_answer (fd);
     ck_assert_int_eq (a.status, 200);
     (void) close (up);
   } else {
-    finish_answer (fd, &a);
-    is_error (&a, 413, "request_too_large");
+    finish_answer (fd);
+    is_error (413, "request_too_large");
   }
-  free (h.bytes);
 }
 END_TEST
 
@@ -198,8 +179,8 @@ START_TEST (a_body_over_max_body_is_refused_before_it_comes)
   fd = client_connect ();
   say_text (fd, "POST " CHAT " HTTP/1.1\r\nHost: 127.0.0.1\r\nExpect: 100-continue\r\n"
                 "Content-Type: application/json\r\nContent-Length: 1048577\r\n\r\n");
-  finish_answer (fd, &a);
-  is_error (&a, 413, "request_too_large");
+  finish_answer (fd);
+  is_error (413, "request_too_large");
 }
 END_TEST
 
@@ -208,23 +189,21 @@ END_TEST
 START_TEST (the_providers_own_refusal_goes_through)
 {
   static const char refusal[] = "{\"error\": {\"message\":\"no such thing\", \"code\":\"x1\"}}\n";
-  struct heard h = { 0 };
   int fd, up;
 
   gateway_with_hand ("", "");
   fd = client_connect ();
   say_request (fd, "POST", CHAT, "Connection: close\r\n", HELLO);
-  up = provider_take (&h, "}]}");
+  up = provider_take ("}]}");
   say_text (up, format ("HTTP/1.1 404 Not Found\r\nContent-Type: application/json\r\n"
                         "X-Request-Id: rq-8\r\nContent-Length: %zu\r\n\r\n%s",
                         strlen (refusal), refusal));
-  finish_answer (fd, &a);
+  finish_answer (fd);
   ck_assert_int_eq (a.status, 404);
   ck_assert_str_eq (a.body, refusal);
-  ck_assert_str_eq (field_of (&a, "X-Request-Id"), "rq-8");
-  ck_assert_str_eq (field_of (&a, "x-keywheel-key"), "primary");
+  ck_assert_str_eq (field_of ("X-Request-Id"), "rq-8");
+  ck_assert_str_eq (field_of ("x-keywheel-key"), "primary");
   (void) close (up);
-  free (h.bytes);
 }
 END_TEST
 
@@ -254,10 +233,10 @@ START_TEST (each_trouble_has_its_status_and_code)
   write_gateway_ini (simctl_base_url (sim), troubles[_i].provider, "");
   gateway_start ();
   for (int i = 0; i < 2; i++)
-    ask (&a, "POST", CHAT, HELLO);
-  is_error (&a, troubles[_i].status, troubles[_i].code);
-  ck_assert_str_eq (field_of (&a, "Retry-After"), troubles[_i].retry_after);
-  ck_assert_str_eq (field_of (&a, "x-should-retry"), troubles[_i].should_retry);
+    ask ("POST", CHAT, HELLO);
+  is_error (troubles[_i].status, troubles[_i].code);
+  ck_assert_str_eq (field_of ("Retry-After"), troubles[_i].retry_after);
+  ck_assert_str_eq (field_of ("x-should-retry"), troubles[_i].should_retry);
 }
 END_TEST
 
@@ -265,10 +244,10 @@ START_TEST (an_error_that_stays_is_the_providers_own)
 {
   gateway_with_sim ("", "");
   simctl_fault (sim, "status=503");
-  ask (&a, "POST", CHAT, HELLO);
+  ask ("POST", CHAT, HELLO);
   ck_assert_int_eq (a.status, 503);
   ck_assert_ptr_nonnull (strstr (a.body, "currently over capacity"));
-  ck_assert_str_eq (field_of (&a, "x-keywheel-attempts"), "3");
+  ck_assert_str_eq (field_of ("x-keywheel-attempts"), "3");
 }
 END_TEST
 
@@ -279,13 +258,13 @@ START_TEST (when_every_key_is_out_the_first_return_is_told)
   set_env (ini);
   write_gateway_ini (simctl_base_url (sim), "", "");
   gateway_start ();
-  ask (&a, "POST", CHAT, HELLO);
+  ask ("POST", CHAT, HELLO);
   ck_assert_int_eq (a.status, 200);
-  ask (&a, "POST", CHAT, HELLO);
-  is_error (&a, 429, "keys_exhausted");
-  ck_assert_int_gt (strtol (field_of (&a, "Retry-After"), NULL, 10), 3600);
+  ask ("POST", CHAT, HELLO);
+  is_error (429, "keys_exhausted");
+  ck_assert_int_gt (strtol (field_of ("Retry-After"), NULL, 10), 3600);
   /* The SDKs would wait a second and ask in vain. */
-  ck_assert_str_eq (field_of (&a, "x-should-retry"), "false");
+  ck_assert_str_eq (field_of ("x-should-retry"), "false");
 }
 END_TEST
 
@@ -296,7 +275,7 @@ gateway_pass_suite (void)
   TCase *t = tcase_create ("gateway_pass");
 
   tcase_set_timeout (t, 120);
-  tcase_add_checked_fixture (t, set_up, clear);
+  tcase_add_checked_fixture (t, set_up, gateway_tear_down);
   tcase_add_loop_test (t, each_method_path_and_query_go_through, 0, 4);
   tcase_add_test (t, an_answer_of_any_kind_and_size_goes_through);
   tcase_add_test (t, an_upload_goes_through_while_it_comes);
