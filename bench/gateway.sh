@@ -93,7 +93,7 @@ column ()
 }
 
 # compare WHAT UNIT COLUMN SIGN WANTED NGINX KEYWHEEL: a row, from two files; ratios
-# are those of the rounds.  SIGN: >= or <=.
+# are those of the rounds.  SIGN: >= or <=, or "" where no figure is asked for.
 compare ()
 {
   paste "$6" "$7" | awk -v n="$3" '{ m = NF / 2; print $(n + m) / $n }' | sort -n > "$tmp/ratios"
@@ -101,8 +101,32 @@ compare ()
     -v b="$(column "$3" "$7")" '{ v[NR] = $1 } END {
       r = NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2
       holds = sign == ">=" ? r >= wanted : r <= wanted
-      printf "| %-44s | %10.1f | %10.1f | %-10s | %5.3f | %5.2f - %5.2f | %s %.2f: %s |\n", \
-        what, a, b, unit, r, v[1], v[NR], sign, wanted, holds ? "holds" : "MISSED" }' "$tmp/ratios"
+      verdict = sign == "" ? "" : sprintf ("%s %.2f: %s", sign, wanted, holds ? "holds" : "MISSED")
+      printf "| %-44s | %10.1f | %10.1f | %-10s | %5.3f | %5.2f..%-6.2f | %-15s |\n", \
+        what, a, b, unit, r, v[1], v[NR], verdict }' "$tmp/ratios"
+}
+
+# ticks PID: of processor time, its children's that live with it.
+ticks ()
+{
+  cat "/proc/$1/stat" "/proc/$1/task/$1/children" 2> /dev/null | {
+    read -r stat
+    read -r children || :
+    for child in $children; do
+      stat="$stat
+$(cat "/proc/$child/stat")"
+    done
+    printf '%s\n' "$stat" | sed 's/.*) //' | awk '{ n += $12 + $13 } END { print n }'
+  }
+}
+
+# many PORT PID SIDE: a round of 64 connections, and the processor time of it.
+many ()
+{
+  before=$(ticks "$2")
+  load "$1" "$path" 64 "$many" "$tmp/many.$3"
+  echo "$before $(ticks "$2")" | awk -v n="$many" -v hz="$(getconf CLK_TCK)" \
+    '{ printf "%.2f\n", ($2 - $1) * 1e6 / hz / n }' >> "$tmp/cpu.$3"
 }
 
 resident_mb ()
@@ -124,14 +148,15 @@ gateway ()
   start_gateway
   idle=$(resident_mb "$gateway_pid")
   path=/v1/chat/completions
+  many=20000
   for _ in 1 2 3; do
     load "$proxy_port" "$path" 64 3000 "$tmp/warm"
     load "$gateway_port" "$path" 64 3000 "$tmp/warm"
   done
   i=0
   while [ "$i" -lt "$rounds" ]; do
-    load "$proxy_port" "$path" 64 10000 "$tmp/many.nginx"
-    load "$gateway_port" "$path" 64 10000 "$tmp/many.keywheel"
+    many "$proxy_port" "$proxy_pid" nginx
+    many "$gateway_port" "$gateway_pid" keywheel
     load "$port" "$path" 1 1000 "$tmp/one.direct"
     load "$proxy_port" "$path" 1 1000 "$tmp/one.nginx"
     load "$gateway_port" "$path" 1 1000 "$tmp/one.keywheel"
@@ -144,6 +169,7 @@ gateway ()
   say "| what | nginx | keywheel | unit | ratio | single rounds | wanted |"
   say "|---|---|---|---|---|---|---|"
   compare "64 connections, answers of 600 bytes" "requests/s" 1 ">=" 0.65 "$tmp/many.nginx" "$tmp/many.keywheel"
+  compare "    processor time of it" "us each" 1 "" "" "$tmp/cpu.nginx" "$tmp/cpu.keywheel"
   compare "the same: half of them within" "us" 2 "<=" 1.7 "$tmp/many.nginx" "$tmp/many.keywheel"
   compare "the same: 99 % of them within" "us" 3 "<=" 1.7 "$tmp/many.nginx" "$tmp/many.keywheel"
   compare "1 connection: what it adds" "us" 1 "<=" 1.3 "$tmp/added.nginx" "$tmp/added.keywheel"
