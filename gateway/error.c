@@ -63,6 +63,14 @@ gw_error_set (struct gw_error *e, int status, const char *type, const char *code
 }
 
 void
+gw_error_retry_in (struct gw_error *e, int64_t ms)
+{
+  e->retry_after_ms = ms;
+  if (ms > PATIENCE_MS)
+    e->no_retry = 1;
+}
+
+void
 gw_error_of_call (struct gw_error *e, int code, const struct kw_error *why,
                   int64_t now_unix_ms)
 {
@@ -76,9 +84,8 @@ gw_error_of_call (struct gw_error *e, int code, const struct kw_error *why,
   if (code == KW_ERR_REFUSED && why->http_status >= 400 && why->http_status < 500)
     e->status = why->http_status;
   if (m->status == 429 && why->retry_at_ms > now_unix_ms)
-    e->retry_after_ms = why->retry_at_ms - now_unix_ms;
-  if (e->retry_after_ms > PATIENCE_MS
-      || (e->retry_after_ms == 0 && code == KW_ERR_EXHAUSTED))
+    gw_error_retry_in (e, why->retry_at_ms - now_unix_ms);
+  if (e->retry_after_ms == 0 && code == KW_ERR_EXHAUSTED)
     e->no_retry = 1;
 }
 

@@ -26,6 +26,9 @@ void gw_error_set (struct gw_error *, int status, const char *type, const char *
 void gw_error_of_call (struct gw_error *, int code, const struct kw_error *why,
                        int64_t now_unix_ms);
 
+/* It is worth trying again in so many ms. */
+void gw_error_retry_in (struct gw_error *, int64_t ms);
+
 /* {"error":{"message":...,"type":...,"param":null,"code":...}}, for free(); NULL:
  * no memory. */
 char *gw_error_json (const struct gw_error *, size_t *ret_len);

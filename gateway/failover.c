@@ -22,7 +22,7 @@ circuit_error (const struct gw_provider *p, struct gw_error *e)
                   ? "%s is not asked: it failed, and one request tries it just now"
                   : "%s is not asked for the next %.1f seconds: it failed too often",
                 p->name, (double) ms / 1000.0);
-  e->retry_after_ms = ms > 0 ? ms : 1;
+  gw_error_retry_in (e, ms > 0 ? ms : 1);
 }
 
 /* The first one's is the answer when nobody can serve the request; of the others it

@@ -39,8 +39,8 @@ gw_log_close (struct gw_log *log)
 void
 gw_log_flush (struct gw_log *log)
 {
-  const char *at = log->lines.data + log->lines.at;
   size_t left = gw_buffer_len (&log->lines);
+  const char *at = left > 0 ? log->lines.data + log->lines.at : NULL;
 
   while (left > 0) {
     ssize_t n = write (log->fd, at, left);

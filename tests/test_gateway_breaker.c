@@ -60,6 +60,7 @@ START_TEST (without_a_fallback_it_fails_fast)
     ask (&a, i == 0 ? "POST" : "GET", i == 0 ? CHAT : "/v1/models", i == 0 ? HELLO : NULL);
     is_error (&a, 503, "circuit_open");
     ck_assert_int_gt (strtol (field_of (&a, "Retry-After"), NULL, 10), 3590);
+    ck_assert_str_eq (field_of (&a, "x-should-retry"), "false");
     ck_assert_str_eq (field_of (&a, "x-keywheel-provider"), "groq");
     ck_assert_str_eq (field_of (&a, "x-keywheel-fallback"), "");
   }
