@@ -215,11 +215,9 @@ gw_events_answer (struct gw_request *r)
   gw_head_put (&r->head, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
   gw_head_put (&r->head, "X-Content-Type-Options", "nosniff");
   gw_head_put (&r->head, "Cross-Origin-Resource-Policy", "same-origin");
-  if (greet (e, r) != 0)
-    return MHD_NO;
   r->watching = 1;
   e->watchers[e->n++] = r;
-  return gw_answer (r);
+  return greet (e, r) == 0 ? gw_answer (r) : MHD_NO;
 }
 
 void

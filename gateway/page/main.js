@@ -15,6 +15,7 @@ function setClock(at) {
 function setLink(state, text) {
   setAttribute(byId('link'), 'data-state', state);
   setText(byId('link-text'), text);
+  setAttribute(byId('view'), 'data-link', state);
 }
 
 function showAbout() {
@@ -90,6 +91,7 @@ const connection = feed({
     keepToken('');
     byId('view').hidden = true;
     byId('forget').hidden = true;
+    byId('status-link').hidden = byId('metrics-link').hidden = true;
     byId('gate').hidden = false;
     byId('token').focus();
   },

@@ -95,7 +95,8 @@ function drawLatency(all, p50, p99) {
   drawPlot('latency-plot', took(top), `Time to first byte: ${words}`,
     svg('path', { class: 'line line-high', d: line(all.map((c) => c.p99), top) }),
     svg('path', { class: 'line', d: line(all.map((c) => c.p50), top) }));
-  byId('latency').replaceChildren(...(p50 < 0 ? ['–'] : [took(p50), make('small', {}, ' median')]));
-  byId('latency-below').replaceChildren(...(p50 < 0 ? ['none in the last minute']
-    : [make('i'), `p99 ${took(p99)}`]));
+  setText(byId('latency'), p50 < 0 ? '–' : took(p50));
+  byId('latency-below').replaceChildren(...(p50 < 0 ? ['none this minute']
+    : [make('span', {}, make('i', { class: 'main' }), 'median'),
+      make('span', {}, make('i'), `p99 ${took(p99)}`)]));
 }

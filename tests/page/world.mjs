@@ -1,0 +1,142 @@
+// world - what the page's tests look at: keywheel-sim, keywheel serve in front of it, on
+// ports that the system picks, and pages in one browser.  Every process that is started
+// here is ended here, by its id, whatever becomes of the tests.
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import readline from 'node:readline';
+import { chromium } from 'playwright-core';
+
+const build = process.env.KW_BUILDDIR;
+const running = new Set();
+export const SECRET = 'sk-secret-';
+
+process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+process.on('SIGTERM', () => process.exit(1));
+process.on('SIGINT', () => process.exit(1));
+
+// Runs it until it says where it listens.
+async function start(args, env) {
+  const child = spawn(path.join(build, 'run'), args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { PATH: process.env.PATH, no_proxy: '127.0.0.1', ...env },
+  });
+  const said = [];
+  running.add(child);
+  child.stderr.on('data', (data) => said.push(data));
+  child.once('exit', () => running.delete(child));
+  for await (const line of readline.createInterface({ input: child.stdout })) {
+    const url = line.match(/^listening on (http:\/\/127\.0\.0\.1:\d+)/)?.[1];
+    assert.ok(url, `${args[0]} says: ${line}`);
+    return { child, url };
+  }
+  throw new Error(`${args.slice(0, 2).join(' ')} does not start: ${Buffer.concat(said)}`);
+}
+
+async function stop({ child }) {
+  const exited = once(child, 'exit');
+  child.kill('SIGTERM');
+  assert.deepEqual(await exited, [0, null]);
+}
+
+// keys: { name: 'rpd=1', ... }, in their order.  tokens: { name: 'admin' or '', ... } of
+// clients; their tokens are in .tokens.
+export async function world(t, { keys, tokens = {} }) {
+  const dir = mkdtempSync(path.join(tmpdir(), 'kw-page-'));
+  const ini = path.join(dir, 'keywheel.ini');
+  const env = { XDG_STATE_HOME: path.join(dir, 'state') };
+  const ends = [() => rmSync(dir, { recursive: true })];
+  t.after(async () => {
+    while (ends.length)
+      await ends.pop()();
+  });
+  const sim = await start(['keywheel-sim', '--clock', 'manual', ...Object.entries(keys).flatMap(
+    ([name, limits]) => ['--key', `${SECRET}${name},name=${name}${limits && ','}${limits}`])]);
+  ends.push(() => stop(sim));
+  const lines = ['[keywheel]', 'provider = groq', '[provider groq]', `base_url = ${sim.url}/v1`,
+    'model = llama', 'backoff_initial = 1ms', 'backoff_max = 5ms'];
+  for (const [i, name] of Object.keys(keys).entries()) {
+    lines.push(`[key groq/${name}]`, `env = KEY_${i}`);
+    env[`KEY_${i}`] = SECRET + name;
+  }
+  const shown = {};
+  lines.push('[gateway]');
+  if (Object.keys(tokens).length)
+    lines.push('client_tokens = tokens');
+  for (const [name, attributes] of Object.entries(tokens)) {
+    const made = spawnSync(path.join(build, 'run'), ['keywheel', 'token', 'new', name],
+      { encoding: 'utf8', env: { PATH: process.env.PATH } });
+    const row = made.stderr.match(new RegExp(`^.*(${name} +blake2b:[0-9a-f]+)`, 'm'));
+    assert.ok(row, made.stderr);
+    writeFileSync(path.join(dir, 'tokens'), `${row[1]} ${attributes}\n`,
+      { flag: 'a', mode: 0o600 });
+    shown[name] = made.stdout.trim();
+  }
+  writeFileSync(ini, `${lines.join('\n')}\n`, { mode: 0o600 });
+  const serve = (listen) => start(['keywheel', 'serve', '-c', ini, '--listen', listen], env);
+  let gate = await serve('127.0.0.1:0');
+  ends.push(() => stop(gate));
+  const { url } = gate;
+  return {
+    url,
+    tokens: shown,
+    // A chat through the gateway: the name of the key that served it.
+    async chat(model = 'llama', token = '') {
+      const answer = await fetch(`${url}/v1/chat/completions`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json',
+          ...(token && { authorization: `Bearer ${token}` }) },
+        body: JSON.stringify({ model, max_tokens: 8,
+          messages: [{ role: 'user', content: 'hi' }] }),
+      });
+      assert.equal(answer.status, 200, await answer.text());
+      return answer.headers.get('x-keywheel-key');
+    },
+    goes: () => stop(gate),
+    async comes() {
+      gate = await serve(url.slice(7));
+    },
+  };
+}
+
+let browser;
+export async function closeBrowser() {
+  await browser?.close();
+}
+
+// A page of the gateway's.  What it says in its console, what its policy forbids, and
+// whatever it asks of anybody else, fails the test.
+export async function look(t, { url }, options = {}) {
+  browser ??= await chromium.launch({ executablePath: process.env.KW_BROWSER,
+    args: process.getuid() === 0 ? ['--no-sandbox'] : [] });
+  const context = await browser.newContext(options);
+  context.setDefaultTimeout(20000);
+  const page = await context.newPage();
+  const wrong = [];
+  const asked = [];
+  page.on('console', (message) => wrong.push(message.text()));
+  page.on('pageerror', (error) => wrong.push(String(error)));
+  page.on('request', (request) => asked.push(request));
+  t.after(async () => {
+    await context.close();
+    assert.deepEqual(wrong.filter((text) => !page.expected?.test(text)), []);
+    for (const request of asked) {
+      assert.ok(request.url().startsWith(`${url}/`) || request.url().startsWith('data:'),
+        request.url());
+      const sent = `${request.url()} ${JSON.stringify(request.headers())} ${request.postData()}`;
+      assert.ok(!sent.includes(SECRET), sent);
+    }
+    assert.ok(asked.length >= 2, 'it asked for nothing');
+  });
+  page.asked = asked;
+  await page.goto(url);
+  return page;
+}
+
+export const live = (page) => page.locator('#link[data-state=live]').waitFor();
+export const row = (page, key) => page.getByRole('row').filter(
+  { has: page.getByRole('rowheader', { name: key, exact: false }) });
+export const picture = (page, name) => page.screenshot({ path: `${name}.png`, fullPage: true });
