@@ -196,7 +196,7 @@ read_out (void *user, uint64_t pos, char *buf, size_t max)
 static struct MHD_Response *
 whole (struct gw_request *r)
 {
-  return MHD_create_response_from_buffer (gw_buffer_len (&r->out), r->out.data + r->out.at,
+  return MHD_create_response_from_buffer (gw_buffer_len (&r->out), gw_buffer_bytes (&r->out),
                                           MHD_RESPMEM_PERSISTENT);
 }
 

@@ -7,6 +7,8 @@
 int
 gw_buffer_put (struct gw_buffer *b, const void *data, size_t len)
 {
+  if (len == 0)
+    return 0;
   if (b->at > 0 && len > b->size - b->end) {
     memmove (b->data, b->data + b->at, gw_buffer_len (b));
     b->end -= b->at;

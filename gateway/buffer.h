@@ -16,6 +16,13 @@ gw_buffer_len (const struct gw_buffer *b)
   return b->end - b->at;
 }
 
+/* What is not taken, where it stands; NULL: there is nothing. */
+static inline char *
+gw_buffer_bytes (const struct gw_buffer *b)
+{
+  return gw_buffer_len (b) > 0 ? b->data + b->at : NULL;
+}
+
 /* 0, or -1: no memory. */
 int gw_buffer_put (struct gw_buffer *, const void *data, size_t len);
 /* Up to len bytes into to; how many there were. */

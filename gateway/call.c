@@ -212,7 +212,7 @@ gw_call_send (struct gw_request *r, const char *provider, const struct gw_buffer
   on.on_event = on_event;
   on.on_end = on_end;
   if (body != NULL) {
-    rq.body = gw_buffer_len (body) > 0 ? body->data + body->at : NULL;
+    rq.body = gw_buffer_bytes (body);
     rq.body_len = gw_buffer_len (body);
   } else {
     on.on_upload = on_upload;

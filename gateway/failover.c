@@ -117,7 +117,7 @@ static int
 body_for (const struct gw_request *r, const struct gw_provider *p, struct gw_buffer *ret)
 {
   const struct gw_buffer *body = &r->way.body;
-  const char *text = body->data + body->at;
+  const char *text = gw_buffer_bytes (body);
   const char *type = MHD_lookup_connection_value (r->connection, MHD_HEADER_KIND,
                                                   MHD_HTTP_HEADER_CONTENT_TYPE);
   char model[GW_MODEL_MAX], there[GW_MODEL_MAX];

@@ -40,7 +40,7 @@ void
 gw_log_flush (struct gw_log *log)
 {
   size_t left = gw_buffer_len (&log->lines);
-  const char *at = left > 0 ? log->lines.data + log->lines.at : NULL;
+  const char *at = gw_buffer_bytes (&log->lines);
 
   while (left > 0) {
     ssize_t n = write (log->fd, at, left);
