@@ -114,11 +114,15 @@ make_object (const struct making *m, json_object *schema, int depth)
 {
   json_object *made = json_object_new_object ();
   json_object *properties = sim_member (schema, "properties", json_type_object);
+  struct json_object_iterator at, end;
 
-  if (properties != NULL) {
-    json_object_object_foreach (properties, name, property)
-      json_object_object_add (made, name, make (m, property, depth));
-  }
+  if (properties == NULL)
+    return made;
+  end = json_object_iter_end (properties);
+  for (at = json_object_iter_begin (properties); !json_object_iter_equal (&at, &end);
+       json_object_iter_next (&at))
+    json_object_object_add (made, json_object_iter_peek_name (&at),
+                            make (m, json_object_iter_peek_value (&at), depth));
   return made;
 }
 
