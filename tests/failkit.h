@@ -7,13 +7,12 @@
 
 #define OTHER_MODEL "vendor/other-model:free"
 
-static struct answer a;
 static struct simctl *other, *third;
 
 static inline void
 clear (void)
 {
-  answer_clear (&a);
+  answer_clear ();
   gateway_tear_down ();
   simctl_stop (other);
   simctl_stop (third);
@@ -87,8 +86,8 @@ static inline void
 is_served_by (const char *provider, const char *fallback)
 {
   ck_assert_msg (a.status == 200, "%s", a.heard.bytes);
-  ck_assert_str_eq (field_of (&a, "x-keywheel-provider"), provider);
-  ck_assert_str_eq (field_of (&a, "x-keywheel-fallback"), fallback);
+  ck_assert_str_eq (field_of ("x-keywheel-provider"), provider);
+  ck_assert_str_eq (field_of ("x-keywheel-fallback"), fallback);
 }
 
 static inline struct json_object *
@@ -96,7 +95,7 @@ state_of (const char *provider)
 {
   struct json_object *status, *list, *found = NULL;
 
-  ask (&a, "GET", "/status", NULL);
+  ask ("GET", "/status", NULL);
   status = json_tokener_parse (a.body);
   list = member (status, "providers");
   for (size_t i = 0; i < json_object_array_length (list); i++) {
@@ -121,7 +120,7 @@ breaker_is (const char *provider, const char *state)
 static inline void
 metric_is (const char *line)
 {
-  ask (&a, "GET", "/metrics", NULL);
+  ask ("GET", "/metrics", NULL);
   ck_assert_msg (strstr (a.body, line) != NULL, "no \"%s\" in\n%.3000s", line, a.body);
 }
 

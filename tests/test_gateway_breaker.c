@@ -8,11 +8,11 @@ START_TEST (an_open_breaker_sends_everything_on)
   start_two ("", LONG "breaker_failures = 4\nmax_retries = 0");
   simctl_fault (sim, "drop,count=4");
   for (int i = 0; i < 4; i++)
-    ask (&a, "POST", CHAT, HELLO);
+    ask ("POST", CHAT, HELLO);
   is_served_by ("other", "groq=provider_unavailable");
   breaker_is ("groq", "open");
   for (int i = 0; i < 3; i++) {
-    ask (&a, "POST", CHAT, HELLO);
+    ask ("POST", CHAT, HELLO);
     is_served_by ("other", "groq=circuit_open");
   }
   ck_assert_uint_eq (n_asked (sim), 4);
@@ -27,7 +27,7 @@ START_TEST (who_waits_to_ask_again_goes_on_when_it_opens)
 {
   start_two ("", LONG "breaker_failures = 3\nmax_retries = 1000");
   simctl_fault (sim, "status=503");
-  ask (&a, "POST", CHAT, HELLO);
+  ask ("POST", CHAT, HELLO);
   is_served_by ("other", "groq=circuit_open");
   ck_assert_uint_eq (n_asked (sim), 3);
 }
@@ -37,11 +37,11 @@ START_TEST (limits_and_refusals_do_not_open_it)
 {
   start_gateway (",rpd=1", LONG "breaker_failures = 2", "", "");
   for (int i = 0; i < 5; i++)
-    ask (&a, "POST", CHAT, HELLO);
-  is_error (&a, 429, "keys_exhausted");
+    ask ("POST", CHAT, HELLO);
+  is_error (429, "keys_exhausted");
   simctl_fault (sim, "status=400,count=4");
   for (int i = 0; i < 4; i++)
-    ask (&a, "POST", "/v1/embeddings", "{\"model\":\"e\",\"input\":\"x\"}");
+    ask ("POST", "/v1/embeddings", "{\"model\":\"e\",\"input\":\"x\"}");
   ck_assert_int_eq (a.status, 400);
   breaker_is ("groq", "closed");
 }
@@ -52,20 +52,20 @@ START_TEST (without_a_fallback_it_fails_fast)
   start_gateway ("", LONG "breaker_failures = 2\nmax_retries = 0", "", "");
   simctl_fault (sim, "status=503");
   for (int i = 0; i < 2; i++) {
-    ask (&a, "POST", CHAT, HELLO);
+    ask ("POST", CHAT, HELLO);
     ck_assert_int_eq (a.status, 503);
     ck_assert_ptr_nonnull (strstr (a.body, "currently over capacity"));
   }
   for (int i = 0; i < 2; i++) {
-    ask (&a, i == 0 ? "POST" : "GET", i == 0 ? CHAT : "/v1/models", i == 0 ? HELLO : NULL);
-    is_error (&a, 503, "circuit_open");
-    ck_assert_int_gt (strtol (field_of (&a, "Retry-After"), NULL, 10), 3590);
-    ck_assert_str_eq (field_of (&a, "x-should-retry"), "false");
-    ck_assert_str_eq (field_of (&a, "x-keywheel-provider"), "groq");
-    ck_assert_str_eq (field_of (&a, "x-keywheel-fallback"), "");
+    ask (i == 0 ? "POST" : "GET", i == 0 ? CHAT : "/v1/models", i == 0 ? HELLO : NULL);
+    is_error (503, "circuit_open");
+    ck_assert_int_gt (strtol (field_of ("Retry-After"), NULL, 10), 3590);
+    ck_assert_str_eq (field_of ("x-should-retry"), "false");
+    ck_assert_str_eq (field_of ("x-keywheel-provider"), "groq");
+    ck_assert_str_eq (field_of ("x-keywheel-fallback"), "");
   }
   ck_assert_uint_eq (n_asked (sim), 2);
-  ask (&a, "GET", "/metrics", NULL);
+  ask ("GET", "/metrics", NULL);
   ck_assert_ptr_nonnull (strstr (a.body, "code=\"circuit_open\"} 2\n"));
 }
 END_TEST
@@ -77,7 +77,7 @@ static int fds[CROWD];
 /* All at once; the answers of those who get one.  Returns the provider's connection
  * once one of them came through: they are asked again until then. */
 static int
-ask_until_one_probes (struct heard *h)
+ask_until_one_probes (void)
 {
   struct pollfd p = { .fd = provider_fd, .events = POLLIN };
   int n_stopped;
@@ -95,9 +95,9 @@ ask_until_one_probes (struct heard *h)
       ck_assert_int_gt (poll (polls, CROWD, PATIENCE_MS), 0);
       for (int i = 0; i < CROWD; i++)
         if (fds[i] >= 0 && polls[i].revents != 0) {
-          answer_clear (&a);
-          finish_answer (fds[i], &a);
-          is_error (&a, 503, "circuit_open");
+          answer_clear ();
+          finish_answer (fds[i]);
+          is_error (503, "circuit_open");
           fds[i] = -1;
           n_stopped++;
         }
@@ -107,10 +107,10 @@ ask_until_one_probes (struct heard *h)
         struct pollfd both[] = { p, { .fd = fds[i], .events = POLLIN } };
         ck_assert_int_gt (poll (both, 2, PATIENCE_MS), 0);
         if (both[0].revents != 0)
-          return provider_take (h, "}]}");
-        answer_clear (&a);
-        finish_answer (fds[i], &a);     /* it was too early for anybody */
-        is_error (&a, 503, "circuit_open");
+          return provider_take ("}]}");
+        answer_clear ();
+        finish_answer (fds[i]);     /* it was too early for anybody */
+        is_error (503, "circuit_open");
       }
   }
 }
@@ -127,7 +127,6 @@ the_one_left (void)
 START_TEST (one_of_fifty_probes_and_its_success_lets_all_through)
 {
   struct pollfd p;
-  struct heard h = { 0 };
   int up;
 
   set_env ("GROQ_API_KEY=" SECRET "a");
@@ -137,24 +136,22 @@ START_TEST (one_of_fifty_probes_and_its_success_lets_all_through)
   gateway_start ();
   up = client_connect ();
   say_request (up, "POST", CHAT, "Connection: close\r\n", HELLO);
-  (void) close (provider_take (&h, "}]}"));     /* no answer */
-  finish_answer (up, &a);
-  is_error (&a, 502, "provider_unavailable");
+  (void) close (provider_take ("}]}"));     /* no answer */
+  finish_answer (up);
+  is_error (502, "provider_unavailable");
   /* The first probe fails, too; so does its client, and nobody else. */
-  h.len = 0;
-  (void) close (ask_until_one_probes (&h));
-  answer_clear (&a);
-  finish_answer (the_one_left (), &a);
-  is_error (&a, 502, "provider_unavailable");
+  (void) close (ask_until_one_probes ());
+  answer_clear ();
+  finish_answer (the_one_left ());
+  is_error (502, "provider_unavailable");
   breaker_is ("groq", "open");
-  h.len = 0;
-  up = ask_until_one_probes (&h);
+  up = ask_until_one_probes ();
   breaker_is ("groq", "half_open");
   p = (struct pollfd) { .fd = provider_fd, .events = POLLIN };
   ck_assert_int_eq (poll (&p, 1, 0), 0);        /* the others have been answered */
   answer_by_hand (up, "{\"choices\":[]}");
-  answer_clear (&a);
-  finish_answer (the_one_left (), &a);
+  answer_clear ();
+  finish_answer (the_one_left ());
   is_served_by ("groq", "");
   breaker_is ("groq", "closed");
   for (int i = 0; i < CROWD; i++) {
@@ -162,22 +159,19 @@ START_TEST (one_of_fifty_probes_and_its_success_lets_all_through)
     say_request (fds[i], "POST", CHAT, "Connection: close\r\n", HELLO);
   }
   for (int i = 0; i < CROWD; i++) {
-    h.len = 0;
-    answer_by_hand (provider_take (&h, "}]}"), "{\"choices\":[]}");
+    answer_by_hand (provider_take ("}]}"), "{\"choices\":[]}");
   }
   for (int i = 0; i < CROWD; i++) {
-    answer_clear (&a);
-    finish_answer (fds[i], &a);
+    answer_clear ();
+    finish_answer (fds[i]);
     is_served_by ("groq", "");
   }
-  free (h.bytes);
 }
 END_TEST
 
 /* Its client goes: the next request probes. */
 START_TEST (a_probe_that_is_given_up_is_followed_by_another)
 {
-  struct heard h = { 0 };
   int up, fd;
 
   set_env ("GROQ_API_KEY=" SECRET "a");
@@ -187,20 +181,17 @@ START_TEST (a_probe_that_is_given_up_is_followed_by_another)
   gateway_start ();
   fd = client_connect ();
   say_request (fd, "POST", CHAT, "Connection: close\r\n", HELLO);
-  (void) close (provider_take (&h, "}]}"));
-  finish_answer (fd, &a);
-  h.len = 0;
-  up = ask_until_one_probes (&h);
+  (void) close (provider_take ("}]}"));
+  finish_answer (fd);
+  up = ask_until_one_probes ();
   (void) close (the_one_left ());
   provider_expect_close (up);
-  h.len = 0;
-  up = ask_until_one_probes (&h);
+  up = ask_until_one_probes ();
   answer_by_hand (up, "{\"choices\":[]}");
-  answer_clear (&a);
-  finish_answer (the_one_left (), &a);
+  answer_clear ();
+  finish_answer (the_one_left ());
   is_served_by ("groq", "");
   breaker_is ("groq", "closed");
-  free (h.bytes);
 }
 END_TEST
 

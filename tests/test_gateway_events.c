@@ -2,12 +2,11 @@
  * the page at / that shows it. */
 #include "gatekit.h"
 
-static struct answer a;
 
 static void
 clear (void)
 {
-  answer_clear (&a);
+  answer_clear ();
   gateway_tear_down ();
 }
 
@@ -62,7 +61,7 @@ static void
 serve_requests (int n)
 {
   for (int i = 0; i < n; i++) {
-    ask (&a, "POST", CHAT, HELLO);
+    ask ("POST", CHAT, HELLO);
     ck_assert_int_eq (a.status, 200);
   }
 }
@@ -105,7 +104,7 @@ START_TEST (what_happens_is_told_as_it_happens)
   hears (&w, "\"name\":\"primary\"");
   hears (&w, "\"state\":\"exhausted\"");
   forget (&w);
-  ask (&a, "POST", "/reset?provider=groq&key=primary", NULL);
+  ask ("POST", "/reset?provider=groq&key=primary", NULL);
   ck_assert_int_eq (a.status, 200);
   hears (&w, "\"type\":\"reset\",\"provider\":\"groq\",\"key\":\"primary\"");
   hears (&w, "\"name\":\"primary\"");
@@ -123,9 +122,9 @@ START_TEST (each_second_has_its_figures)
   gateway_with_sim ("", "");
   watch (&w);
   serve_requests (3);
-  ask (&a, "POST", "/v1/nothing", "{}");
+  ask ("POST", "/v1/nothing", "{}");
   ck_assert_int_ge (a.status, 400);
-  ask (&a, "GET", "/status", NULL);     /* none of a provider's */
+  ask ("GET", "/status", NULL);     /* none of a provider's */
   for (int all = 0, failed = 0; all < 4 || failed < 1;) {
     int n, bad;
     const char *at;
@@ -178,12 +177,12 @@ START_TEST (so_many_may_watch_and_no_more)
   gateway_with_sim ("", "");
   for (int i = 0; i < WATCHERS; i++)
     watch (&w[i]);
-  ask (&a, "GET", "/events", NULL);
-  is_error (&a, 503, "too_many_watchers");
-  ck_assert_str_eq (field_of (&a, "Retry-After"), "1");
+  ask ("GET", "/events", NULL);
+  is_error (503, "too_many_watchers");
+  ck_assert_str_eq (field_of ("Retry-After"), "1");
   leave (&w[7]);
   do {
-    ask (&a, "GET", "/readyz", NULL);   /* the gateway turns, and sees that it is gone */
+    ask ("GET", "/readyz", NULL);   /* the gateway turns, and sees that it is gone */
     again = (struct watcher) { .fd = client_connect () };
     say_request (again.fd, "GET", "/events", "", NULL);
     hears (&again, "\r\n\r\n");
@@ -218,7 +217,7 @@ START_TEST (who_does_not_read_is_cut_off_and_nobody_waits_for_him)
   ck_assert_int_eq (connect (slow, (const struct sockaddr *) &to, sizeof to), 0);
   say_request (slow, "GET", "/events", "", NULL);
   do {                          /* he himself sees it when he reads, and he does not */
-    ask (&a, "POST", "/reset", NULL);
+    ask ("POST", "/reset", NULL);
     ck_assert_int_eq (a.status, 200);
     forget (&quick);
     hears (&quick, "\"type\":\"reset\"");
@@ -287,16 +286,16 @@ START_TEST (with_tokens_the_page_is_for_all_and_what_it_shows_is_not)
   token_of ("app", "", app);
   token_of ("boss", "admin", boss);
   gateway_with_sim ("", "client_tokens = tokens");
-  ask (&a, "GET", "/", NULL);
+  ask ("GET", "/", NULL);
   ck_assert_int_eq (a.status, 200);
-  ask (&a, "GET", "/events", NULL);
-  is_error (&a, 401, "invalid_token");
+  ask ("GET", "/events", NULL);
+  is_error (401, "invalid_token");
   watch_with (&w, format ("Authorization: Bearer %s\r\n", app));
   hears (&w, "\"client\":\"app\",\"may_reset\":false");
   leave (&w);
   watch_with (&w, format ("Authorization: Bearer %s\r\n", boss));
   hears (&w, "\"client\":\"boss\",\"may_reset\":true");
-  ask_with (&a, "POST", "/reset", format ("Authorization: Bearer %s\r\n", boss), NULL);
+  ask_with ("POST", "/reset", format ("Authorization: Bearer %s\r\n", boss), NULL);
   ck_assert_int_eq (a.status, 200);
   hears (&w, "\"type\":\"reset\",\"reason\":\"boss\"");
   leave (&w);
@@ -312,17 +311,17 @@ START_TEST (another_page_can_neither_watch_nor_take_anything)
   gateway_with_sim ("", "");
   for (int i = 0; i < 2; i++) {
     for (size_t k = 0; k < sizeof paths / sizeof paths[0]; k++) {
-      ask_with (&a, "GET", paths[k], format (fields, elsewhere[i], "no-cors"), NULL);
-      is_error (&a, 403, "origin_not_allowed");
+      ask_with ("GET", paths[k], format (fields, elsewhere[i], "no-cors"), NULL);
+      is_error (403, "origin_not_allowed");
     }
-    ask_with (&a, "GET", "/", format (fields, elsewhere[i], "navigate"), NULL);
+    ask_with ("GET", "/", format (fields, elsewhere[i], "navigate"), NULL);
     ck_assert_int_eq (a.status, 200);
-    ask_with (&a, "GET", "/v1/models", format (fields, elsewhere[i], "navigate"), NULL);
-    is_error (&a, 403, "origin_not_allowed");
+    ask_with ("GET", "/v1/models", format (fields, elsewhere[i], "navigate"), NULL);
+    is_error (403, "origin_not_allowed");
   }
-  ask_with (&a, "GET", "/v1/models", "Sec-Fetch-Site: same-origin\r\n", NULL);
+  ask_with ("GET", "/v1/models", "Sec-Fetch-Site: same-origin\r\n", NULL);
   ck_assert_int_eq (a.status, 200);
-  ask_with (&a, "GET", "/status", "Sec-Fetch-Site: none\r\n", NULL);
+  ask_with ("GET", "/status", "Sec-Fetch-Site: none\r\n", NULL);
   ck_assert_int_eq (a.status, 200);
 }
 END_TEST
@@ -332,35 +331,35 @@ END_TEST
 static void
 policy_has (const char *text)
 {
-  ck_assert_msg (strstr (field_of (&a, "Content-Security-Policy"), text) != NULL, "%s: %s",
-                 text, field_of (&a, "Content-Security-Policy"));
+  ck_assert_msg (strstr (field_of ("Content-Security-Policy"), text) != NULL, "%s: %s",
+                 text, field_of ("Content-Security-Policy"));
 }
 
 START_TEST (the_page_is_whole_and_may_load_nothing)
 {
   gateway_with_sim ("", "");
-  ask (&a, "GET", "/", NULL);
+  ask ("GET", "/", NULL);
   ck_assert_int_eq (a.status, 200);
-  ck_assert_str_eq (field_of (&a, "Content-Type"), "text/html; charset=utf-8");
-  ck_assert_str_eq (field_of (&a, "X-Content-Type-Options"), "nosniff");
-  ck_assert_str_eq (field_of (&a, "Referrer-Policy"), "no-referrer");
-  ck_assert_str_eq (field_of (&a, "Cache-Control"), "no-cache");
+  ck_assert_str_eq (field_of ("Content-Type"), "text/html; charset=utf-8");
+  ck_assert_str_eq (field_of ("X-Content-Type-Options"), "nosniff");
+  ck_assert_str_eq (field_of ("Referrer-Policy"), "no-referrer");
+  ck_assert_str_eq (field_of ("Cache-Control"), "no-cache");
   policy_has ("default-src 'none'; script-src 'sha256-");
   policy_has ("; style-src 'sha256-");
   policy_has ("connect-src 'self'");
   policy_has ("frame-ancestors 'none'");
   policy_has ("form-action 'none'");
-  ck_assert_ptr_null (strstr (field_of (&a, "Content-Security-Policy"), "unsafe"));
+  ck_assert_ptr_null (strstr (field_of ("Content-Security-Policy"), "unsafe"));
   ck_assert_int_eq (strncmp (a.body, "<!doctype html>\n", 16), 0);
   ck_assert_ptr_nonnull (strstr (a.body, "</html>"));
   ck_assert_ptr_null (strstr (a.body, "@style@"));
   ck_assert_ptr_null (strstr (a.body, "@script@"));
   ck_assert_ptr_null (strstr (a.body, "src="));
   ck_assert_ptr_null (strstr (a.body, SECRET));
-  ask (&a, "HEAD", "/", NULL);
+  ask ("HEAD", "/", NULL);
   ck_assert_int_eq (a.status, 200);
-  ask (&a, "POST", "/", "{}");
-  is_error (&a, 405, "method_not_allowed");
+  ask ("POST", "/", "{}");
+  is_error (405, "method_not_allowed");
 }
 END_TEST
 

@@ -22,12 +22,12 @@ START_TEST (each_trouble_of_the_provider_leads_to_the_next)
   if (reasons[_i].fault != NULL)
     simctl_fault (sim, reasons[_i].fault);
   if (strncmp (reasons[_i].key, ",rp", 3) == 0) {
-    ask (&a, "POST", CHAT, HELLO);      /* the last that the key has */
+    ask ("POST", CHAT, HELLO);      /* the last that the key has */
     is_served_by ("groq", "");
   }
-  ask (&a, "POST", CHAT, HELLO);
+  ask ("POST", CHAT, HELLO);
   is_served_by ("other", format ("groq=%s", reasons[_i].reason));
-  ck_assert_str_eq (field_of (&a, "x-keywheel-key"), "other-key");
+  ck_assert_str_eq (field_of ("x-keywheel-key"), "other-key");
   ck_assert_uint_eq (simctl_count (other, "o", "ok"), 1);
   metric_is (format ("keywheel_fallbacks_total{from=\"groq\",to=\"other\",reason=\"%s\"} 1\n",
                      reasons[_i].reason));
@@ -49,11 +49,11 @@ START_TEST (what_is_the_requests_or_the_keys_own_fault_stays)
   start_two (stays[_i].key, stays[_i].options);
   if (stays[_i].fault != NULL)
     simctl_fault (sim, stays[_i].fault);
-  ask (&a, "POST", CHAT, HELLO);
+  ask ("POST", CHAT, HELLO);
   ck_assert_msg (a.status == stays[_i].status, "%s", a.heard.bytes);
   if (stays[_i].code != NULL)
-    is_error (&a, stays[_i].status, stays[_i].code);
-  ck_assert_str_eq (field_of (&a, "x-keywheel-fallback"), "");
+    is_error (stays[_i].status, stays[_i].code);
+  ck_assert_str_eq (field_of ("x-keywheel-fallback"), "");
   ck_assert_uint_eq (n_asked (other), 0);
 }
 END_TEST
@@ -65,14 +65,14 @@ START_TEST (without_fallback_nobody_else_is_asked)
   other = sim_serving (OTHER_MODEL);
   start_gateway (",rpd=1", "", "", section_of ("other", simctl_base_url (other), MAPPED));
   for (int i = 0; i < 2; i++)
-    ask (&a, "POST", CHAT, HELLO);
-  is_error (&a, 429, "keys_exhausted");
-  ck_assert_str_eq (field_of (&a, "x-keywheel-provider"), "groq");
+    ask ("POST", CHAT, HELLO);
+  is_error (429, "keys_exhausted");
+  ck_assert_str_eq (field_of ("x-keywheel-provider"), "groq");
   ck_assert_uint_eq (n_asked (other), 0);
   simctl_fault (sim, "drop");
   for (int i = 0; i < 5; i++)
-    ask (&a, "POST", "/v1/embeddings", "{\"model\":\"e\",\"input\":\"x\"}");
-  is_error (&a, 502, "provider_unavailable");   /* nor is there a breaker */
+    ask ("POST", "/v1/embeddings", "{\"model\":\"e\",\"input\":\"x\"}");
+  is_error (502, "provider_unavailable");   /* nor is there a breaker */
   one = state_of ("groq");
   ck_assert_ptr_null (member (one, "breaker"));
   ck_assert_uint_eq (json_object_array_length (member (one, "fallback")), 0);
@@ -92,8 +92,8 @@ START_TEST (only_what_asks_a_model_goes_on)
 
   start_two ("", "breaker_failures = 0");
   simctl_fault (sim, "drop");
-  ask (&a, rows[_i].method, rows[_i].path, rows[_i].body);
-  is_error (&a, 502, "provider_unavailable");
+  ask (rows[_i].method, rows[_i].path, rows[_i].body);
+  is_error (502, "provider_unavailable");
   ck_assert_uint_eq (n_asked (other), 0);
 }
 END_TEST
@@ -106,23 +106,21 @@ END_TEST
 
 START_TEST (only_the_models_name_changes_in_json)
 {
-  struct heard h = { 0 };
   int fd, up;
 
   start_with_other_by_hand ("", "", "");
   simctl_fault (sim, "drop");
   fd = client_connect ();
   say_request (fd, "POST", CHAT, "Connection: close\r\n", BEFORE MODEL AFTER);
-  up = provider_take (&h, "\"stop\":[ ]}\n");
-  ck_assert_str_eq (strstr (h.bytes, "\r\n\r\n") + 4, BEFORE OTHER_MODEL AFTER);
-  ck_assert_ptr_nonnull (strstr (h.bytes, "Authorization: Bearer " SECRET "o\r\n"));
-  ck_assert_ptr_null (strstr (h.bytes, SECRET "a"));
+  up = provider_take ("\"stop\":[ ]}\n");
+  ck_assert_str_eq (strstr (taken.bytes, "\r\n\r\n") + 4, BEFORE OTHER_MODEL AFTER);
+  ck_assert_ptr_nonnull (strstr (taken.bytes, "Authorization: Bearer " SECRET "o\r\n"));
+  ck_assert_ptr_null (strstr (taken.bytes, SECRET "a"));
   answer_by_hand (up, "{\"choices\":[]}");
-  finish_answer (fd, &a);
+  finish_answer (fd);
   is_served_by ("other", "groq=provider_unavailable");
   ck_assert_str_eq (a.body, "{\"choices\":[]}");
-  ck_assert_str_eq (field_of (&a, "x-keywheel-attempts"), "4");
-  free (h.bytes);
+  ck_assert_str_eq (field_of ("x-keywheel-attempts"), "4");
 }
 END_TEST
 
@@ -140,7 +138,6 @@ say_form (int fd, size_t length)
 
 START_TEST (only_the_models_field_changes_in_a_form)
 {
-  struct heard h = { 0 };
   int fd, up;
 
   start_with_other_by_hand ("", "", "");
@@ -148,13 +145,12 @@ START_TEST (only_the_models_field_changes_in_a_form)
   fd = client_connect ();
   say_form (fd, strlen (FORM_TO (MODEL)));
   say_text (fd, FORM_TO (MODEL));
-  up = provider_take (&h, "--x7--\r\n");
-  ck_assert_str_eq (strstr (h.bytes, "\r\n\r\n") + 4, FORM_TO (OTHER_MODEL));
-  ck_assert_ptr_nonnull (strstr (h.bytes, "Content-Type: multipart/form-data; boundary=x7\r\n"));
+  up = provider_take ("--x7--\r\n");
+  ck_assert_str_eq (strstr (taken.bytes, "\r\n\r\n") + 4, FORM_TO (OTHER_MODEL));
+  ck_assert_ptr_nonnull (strstr (taken.bytes, "Content-Type: multipart/form-data; boundary=x7\r\n"));
   answer_by_hand (up, "{\"text\":\"w\"}");
-  finish_answer (fd, &a);
+  finish_answer (fd);
   is_served_by ("other", "groq=provider_unavailable");
-  free (h.bytes);
 }
 END_TEST
 
@@ -163,7 +159,6 @@ END_TEST
 START_TEST (a_body_under_way_is_waited_for)
 {
   const size_t size = 300 * 1024;
-  struct heard h = { 0 };
   char *body = malloc (size + 1);
   const char *begin = "{\"model\":\"" MODEL "\",\"messages\":[{\"role\":\"user\",\"content\":\"";
   int fd, up;
@@ -177,26 +172,24 @@ START_TEST (a_body_under_way_is_waited_for)
   simctl_fault (sim, "drop");
   fd = client_connect ();
   say_request (fd, "POST", CHAT, "Connection: close\r\n", HELLO);
-  up = provider_take (&h, "}]}");       /* from now on groq is not asked */
+  up = provider_take ("}]}");       /* from now on groq is not asked */
   answer_by_hand (up, "{}");
-  finish_answer (fd, &a);
+  finish_answer (fd);
   is_served_by ("other", "groq=provider_unavailable");
-  answer_clear (&a);
+  answer_clear ();
   fd = client_connect ();
   say_text (fd, format ("POST " CHAT " HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
                         "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n", size));
   say (fd, body, size / 2);
   say (fd, body + size / 2, size - size / 2);
-  h.len = 0;
-  up = provider_take (&h, "w\"}]}");
-  ck_assert_uint_eq (h.len - (size_t) (strstr (h.bytes, "\r\n\r\n") + 4 - h.bytes),
+  up = provider_take ("w\"}]}");
+  ck_assert_uint_eq (taken.len - (size_t) (strstr (taken.bytes, "\r\n\r\n") + 4 - taken.bytes),
                      size - strlen (MODEL) + strlen (OTHER_MODEL));
-  ck_assert_ptr_nonnull (strstr (h.bytes, "\"model\":\"" OTHER_MODEL "\",\"messages\""));
+  ck_assert_ptr_nonnull (strstr (taken.bytes, "\"model\":\"" OTHER_MODEL "\",\"messages\""));
   answer_by_hand (up, "{}");
-  finish_answer (fd, &a);
+  finish_answer (fd);
   is_served_by ("other", "groq=circuit_open");
   ck_assert_uint_eq (n_asked (sim), 1);
-  free (h.bytes);
   free (body);
 }
 END_TEST
@@ -219,12 +212,12 @@ START_TEST (a_body_over_replay_limit_is_not_sent_again)
   simctl_fault (sim, "drop");
   for (int i = 0; i < 2; i++) {
     fd = client_connect ();
-    answer_clear (&a);
+    answer_clear ();
     say_text (fd, format ("POST " CHAT " HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
                           "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n", size));
     say (fd, body, size);
-    finish_answer (fd, &a);
-    is_error (&a, i == 0 ? 502 : 503, i == 0 ? "provider_unavailable" : "circuit_open");
+    finish_answer (fd);
+    is_error (i == 0 ? 502 : 503, i == 0 ? "provider_unavailable" : "circuit_open");
     ck_assert_msg (strstr (a.body, "larger than replay_limit, so no other provider was asked")
                    != NULL, "%s", a.body);
   }
@@ -240,14 +233,14 @@ START_TEST (a_stream_goes_on_before_its_first_content_only)
 {
   start_two ("", "breaker_failures = 0");
   simctl_fault (sim, _i == 0 ? "status=503" : "sse-break=3");
-  ask (&a, "POST", CHAT, STREAM);
+  ask ("POST", CHAT, STREAM);
   ck_assert_int_eq (a.status, 200);
   if (_i == 0) {
     is_served_by ("other", "groq=provider_unavailable");
     ck_assert_ptr_nonnull (strstr (a.body, "data: [DONE]"));
     return;
   }
-  ck_assert_str_eq (field_of (&a, "x-keywheel-provider"), "groq");
+  ck_assert_str_eq (field_of ("x-keywheel-provider"), "groq");
   ck_assert_int_eq (a.cut, 1);
   ck_assert_uint_eq (n_asked (other), 0);
 }
@@ -266,7 +259,7 @@ START_TEST (a_provider_without_the_model_is_passed_over)
                          section_of ("third", simctl_base_url (third),
                                      "model_map = y -> x, * -> any")));
   simctl_fault (sim, "drop");
-  ask (&a, "POST", CHAT, HELLO);
+  ask ("POST", CHAT, HELLO);
   is_served_by ("third", "groq=provider_unavailable");
   ck_assert_uint_eq (n_asked (other), 0);
   ck_assert (proc_expect (gateway, 2, "\"provider\":\"third\",\"fallback\":"
@@ -281,44 +274,42 @@ START_TEST (the_third_follows_the_second)
   start_gateway (",rpd=1", "fallback = other third", "",
                  format ("%s%s", section_of ("other", simctl_base_url (other), MAPPED),
                          section_of ("third", simctl_base_url (third), "")));
-  ask (&a, "POST", CHAT, HELLO);
+  ask ("POST", CHAT, HELLO);
   simctl_fault (other, "drop");
-  ask (&a, "POST", CHAT, HELLO);
+  ask ("POST", CHAT, HELLO);
   is_served_by ("third", "groq=keys_exhausted, other=provider_unavailable");
-  ask (&a, "POST", "/other" CHAT, HELLO);
-  is_error (&a, 502, "provider_unavailable");   /* it has no fallback itself */
+  ask ("POST", "/other" CHAT, HELLO);
+  is_error (502, "provider_unavailable");   /* it has no fallback itself */
 }
 END_TEST
 
 START_TEST (when_nobody_can_the_first_ones_error_is_told_with_all_reasons)
 {
   start_two (",rpd=1", "");
-  ask (&a, "POST", CHAT, HELLO);
+  ask ("POST", CHAT, HELLO);
   simctl_fault (other, "status=503");
-  ask (&a, "POST", CHAT, HELLO);
-  is_error (&a, 429, "keys_exhausted");
-  ck_assert_int_gt (strtol (field_of (&a, "Retry-After"), NULL, 10), 3600);
+  ask ("POST", CHAT, HELLO);
+  is_error (429, "keys_exhausted");
+  ck_assert_int_gt (strtol (field_of ("Retry-After"), NULL, 10), 3600);
   ck_assert_ptr_nonnull (strstr (a.body, "exhausted"));
   ck_assert_ptr_nonnull (strstr (a.body, "; other: "));
-  ck_assert_str_eq (field_of (&a, "x-keywheel-provider"), "other");
+  ck_assert_str_eq (field_of ("x-keywheel-provider"), "other");
 }
 END_TEST
 
 /* The other one never answers, and its own deadline is two minutes. */
 START_TEST (the_deadline_is_over_all_of_it)
 {
-  struct heard h = { 0 };
   int fd, up;
 
   start_with_other_by_hand ("", "deadline = 2s", "");
   simctl_fault (sim, "drop");
   fd = client_connect ();
   say_request (fd, "POST", CHAT, "Connection: close\r\n", HELLO);
-  up = provider_take (&h, "}]}");
-  finish_answer (fd, &a);
-  is_error (&a, 504, "deadline_exceeded");
+  up = provider_take ("}]}");
+  finish_answer (fd);
+  is_error (504, "deadline_exceeded");
   (void) close (up);
-  free (h.bytes);
 }
 END_TEST
 
@@ -328,11 +319,11 @@ START_TEST (two_may_stand_in_for_each_other)
   start_gateway (",rpd=1", "fallback = other\nmodel_map = " OTHER_MODEL " -> " MODEL, "",
                  section_of ("other", simctl_base_url (other), "fallback = groq\n" MAPPED));
   simctl_fault (other, "drop");
-  ask (&a, "POST", "/other" CHAT,
+  ask ("POST", "/other" CHAT,
        "{\"model\":\"" OTHER_MODEL "\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}");
   is_served_by ("groq", "other=provider_unavailable");
-  ask (&a, "POST", CHAT, HELLO);        /* neither of them, and it ends */
-  is_error (&a, 429, "keys_exhausted");
+  ask ("POST", CHAT, HELLO);        /* neither of them, and it ends */
+  is_error (429, "keys_exhausted");
 }
 END_TEST
 
