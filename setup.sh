@@ -148,6 +148,7 @@ want_for_check ()
   want abigail-tools libabigail has_tool abidiff
   want nodejs nodejs has_tool node
   want npm nodejs-npm has_tool npm
+  want chromium chromium has_tool chromium
 }
 
 # Fedora's package of it is Valkey, which goes by its own name.

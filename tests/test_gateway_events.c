@@ -370,7 +370,7 @@ gateway_events_suite (void)
   TCase *t = tcase_create ("gateway_events");
 
   tcase_set_timeout (t, 120);
-  tcase_add_checked_fixture (t, set_up, clear);
+  tcase_add_checked_fixture (t, set_up, gateway_tear_down);
   tcase_add_test (t, whoever_connects_is_told_everything);
   tcase_add_test (t, what_happens_is_told_as_it_happens);
   tcase_add_test (t, each_second_has_its_figures);
