@@ -2,14 +2,6 @@
  * the page at / that shows it. */
 #include "gatekit.h"
 
-
-static void
-clear (void)
-{
-  answer_clear ();
-  gateway_tear_down ();
-}
-
 /* ---- Watching ------------------------------------------------------------------ */
 
 #define WATCHERS 32
