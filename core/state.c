@@ -139,7 +139,9 @@ kwi_state_sync (struct kwi_state *s, struct kw_error *err)
   int code = 0;
 
   (void) pthread_mutex_lock (&s->lock);
-  if (kwi_state_turn (s) != 0)
+  if (s->handle == NULL)
+    code = kwi_fail (err, KW_ERR_UNAVAILABLE, "the client is being closed");
+  else if (kwi_state_turn (s) != 0)
     code = kwi_fail (err, KW_ERR_UNAVAILABLE, "the state could not be shared: %s",
                      s->problem);
   (void) pthread_mutex_unlock (&s->lock);
@@ -234,6 +236,7 @@ kwi_state_new (const struct kwi_state_setup *setup, struct kwi_state **ret,
 void
 kwi_state_free (struct kwi_state *s)
 {
+  struct kw_store_handle *handle;
   size_t i;
 
   if (s == NULL)
@@ -247,7 +250,10 @@ kwi_state_free (struct kwi_state *s)
     if (!s->away && (s->pending || atomic_load (&s->urgent)
                      || atomic_load (&s->dirty)))
       (void) kwi_state_turn (s);
-    s->store->close (s->handle);
+    kwi_news_tell (&s->news, &s->hooks);        /* who is told may call kw_sync */
+    handle = s->handle;
+    s->handle = NULL;
+    s->store->close (handle);
     kwi_news_tell (&s->news, &s->hooks);
   }
   for (i = 0; i < s->n_rings; i++)

@@ -94,6 +94,8 @@ struct kw_store_handle {
   char holder[17];
 };
 
+static struct kw_store_handle *closed;  /* the last that was */
+
 static inline int
 fake_open (const struct kw_store_setup *setup, struct kw_store_handle **ret,
            struct kw_store_error *why)
@@ -101,6 +103,7 @@ fake_open (const struct kw_store_setup *setup, struct kw_store_handle **ret,
   struct kw_store_handle *h = calloc (1, sizeof *h);
 
   (void) why;
+  closed = NULL;
   ck_assert_ptr_nonnull (h);
   ck_assert_uint_eq (strlen (setup->holder), 16);
   memcpy (h->holder, setup->holder, 17);
@@ -111,6 +114,7 @@ fake_open (const struct kw_store_setup *setup, struct kw_store_handle **ret,
 static inline void
 fake_close (struct kw_store_handle *h)
 {
+  closed = h;
   for (size_t i = 0; i < 64; i++)
     if (strcmp (leases[i].holder, h->holder) == 0)
       leases[i].name[0] = '\0';
@@ -211,6 +215,7 @@ fake_sync (struct kw_store_handle *h, const struct kw_store_batch *b,
 {
   size_t i;
 
+  ck_assert_ptr_ne (h, closed);
   if (is_away) {
     put (why->text, sizeof why->text, "the table is away");
     return KW_STORE_AWAY;

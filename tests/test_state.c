@@ -41,6 +41,24 @@ START_TEST (what_is_left_is_handed_over_at_the_end)
 }
 END_TEST
 
+static void
+sync_again (struct process *p)
+{
+  when_told = NULL;
+  ck_assert_int_eq (kwi_state_sync (p->state, NULL), 0);
+}
+
+START_TEST (who_is_told_at_the_end_may_still_call)
+{
+  run_out (&all[0], 0, models[0], DAY);
+  ck_assert_int_eq (kwi_state_sync (all[0].state, NULL), 0);
+  run_out (&all[1], 1, models[0], DAY);
+  when_told = sync_again;
+  end_process (&all[1]);
+  ck_assert (when_told == NULL);
+}
+END_TEST
+
 START_TEST (an_account_and_its_limits_are_everybodys)
 {
   answer (&all[0], 0, models[0], KW_OUTCOME_OK, KW_SCOPE_REQUEST, -1, "org_1");
@@ -442,6 +460,7 @@ make_suite (void)
   tcase_add_test (t, what_one_ran_into_the_others_know);
   tcase_add_test (t, a_new_process_begins_with_what_is_known);
   tcase_add_test (t, what_is_left_is_handed_over_at_the_end);
+  tcase_add_test (t, who_is_told_at_the_end_may_still_call);
   tcase_add_test (t, an_account_and_its_limits_are_everybodys);
   tcase_add_test (t, who_hears_of_an_accounts_limit_knows_whose_it_is);
   tcase_add_test (t, a_limit_of_an_account_is_kept_until_a_key_is_known_to_be_of_it);
