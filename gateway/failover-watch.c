@@ -11,8 +11,8 @@
 
 /* ---- The breaker -------------------------------------------------------------------- */
 
-void
-gw_failover_failed (struct gw_request *r)
+static void
+failed (struct gw_request *r)
 {
   struct gw_provider *p = r->way.provider;
   enum gw_breaker_state before = p->breaker.state;
@@ -48,15 +48,11 @@ gw_failover_event (struct gw_request *r, const kw_event *e)
 {
   struct gw_way *way = &r->way;
 
-  if (e->type == KW_EVENT_ATTEMPT)
-    way->asking = 1;
-  if (e->type == KW_EVENT_VERDICT) {
-    way->asking = 0;
-    if (e->verdict == KW_VERDICT_TRANSIENT)
-      gw_failover_failed (r);
-    else if (e->verdict != KW_VERDICT_UNKNOWN)
-      succeeded (r);            /* a limit or a refusal is an answer, too */
-  }
+  if (e->type == KW_EVENT_VERDICT && e->verdict == KW_VERDICT_TRANSIENT) {
+    if (!r->starved)            /* else it waited for the client */
+      failed (r);
+  } else if (e->type == KW_EVENT_VERDICT && e->verdict != KW_VERDICT_UNKNOWN)
+    succeeded (r);              /* a limit or a refusal is an answer, too */
   if (e->type == KW_EVENT_WAIT && r->handle != NULL && waits_in_vain (way)) {
     way->moving = 1;
     kw_handle_cancel (r->handle);

@@ -163,7 +163,7 @@ ask (struct gw_request *r, struct gw_provider *p)
   struct gw_way *way = &r->way;
 
   way->provider = p;
-  way->asking = way->moving = 0;
+  way->moving = 0;
   way->attempts = r->record.attempts;
   way->switches = r->record.switches;
   way->waited_ms = r->record.waited_ms;
@@ -329,9 +329,6 @@ gw_failover_ended (struct gw_request *r, int code, const struct kw_error *why)
   struct gw_error e;
   int before = way->moves > 0 || way->moving;
 
-  if (way->asking && r->arrived
-      && (code == KW_ERR_UNAVAILABLE || code == KW_ERR_TIMEOUT || code == KW_ERR_DEADLINE))
-    gw_failover_failed (r);     /* it was waited for to the very end */
   nothing_came (way);
   if (code == 0 || r->error.status != 0 || (r->head.status > 0 && r->head.status < 400)
       || !is_providers_trouble (r, code, why)

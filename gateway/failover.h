@@ -31,7 +31,6 @@ struct gw_way {
   int attempts, switches;       /* at those that were left                */
   int64_t waited_ms;
   int moves;                    /* to another one                         */
-  int asking;                   /* an exchange has no verdict yet         */
   int moving;                   /* the call is cancelled, to go on elsewhere */
   int waits;                    /* for the rest of the body, to go on     */
   int lost;                     /* the body is too large to be sent again */
@@ -49,8 +48,6 @@ void gw_failover_fed (struct gw_request *);
 /* Of its call. */
 void gw_failover_event (struct gw_request *, const struct kw_event *);
 void gw_failover_started (struct gw_request *, const struct kw_start *);
-/* Its provider did not answer. */
-void gw_failover_failed (struct gw_request *);
 /* 1: another call has begun, or will; 0: this one was the last, and r->error is
  * filled in where it is not the call's own. */
 int gw_failover_ended (struct gw_request *, int code, const struct kw_error *why);

@@ -5,9 +5,9 @@
 
 START_TEST (an_open_breaker_sends_everything_on)
 {
-  start_two ("", LONG "breaker_failures = 4\nmax_retries = 0");
-  simctl_fault (sim, "drop,count=4");
-  for (int i = 0; i < 4; i++)
+  start_two ("", LONG "max_retries = 0");
+  simctl_fault (sim, "drop");
+  for (int i = 0; i < 5; i++)
     ask ("POST", CHAT, HELLO);
   is_served_by ("other", "groq=provider_unavailable");
   breaker_is ("groq", "open");
@@ -15,10 +15,41 @@ START_TEST (an_open_breaker_sends_everything_on)
     ask ("POST", CHAT, HELLO);
     is_served_by ("other", "groq=circuit_open");
   }
-  ck_assert_uint_eq (n_asked (sim), 4);
+  ck_assert_uint_eq (n_asked (sim), 5);
   metric_is ("keywheel_breaker_state{provider=\"groq\"} 1\n");
   metric_is ("keywheel_fallbacks_total{from=\"groq\",to=\"other\",reason=\"circuit_open\"} 3\n");
   ck_assert (proc_expect (gateway, 2, "groq failed too often: nobody asks it for", PATIENCE_MS));
+}
+END_TEST
+
+/* Of a provider that only hangs there is no verdict. */
+START_TEST (a_deadline_that_passed_in_an_exchange_counts)
+{
+  start_gateway ("", LONG "breaker_failures = 1\ndeadline = 100ms", "", "");
+  simctl_fault (sim, "delay=60000");
+  ask ("POST", CHAT, HELLO);
+  is_error (504, "deadline_exceeded");
+  breaker_is ("groq", "open");
+}
+END_TEST
+
+/* The provider waits for the rest of the body until its time is over. */
+START_TEST (a_slow_client_does_not_open_it)
+{
+  int fd, up;
+
+  set_env ("GROQ_API_KEY=" SECRET "a");
+  set_env (ini);
+  write_gateway_ini (provider_listen (), LONG "breaker_failures = 1\ndeadline = 100ms", "");
+  gateway_start ();
+  fd = client_connect ();
+  say_text (fd, "POST /v1/audio/transcriptions HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+                "Content-Type: multipart/form-data; boundary=x7\r\nContent-Length: 100000\r\n"
+                "\r\n--x7\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nw\r\n--x7");
+  up = provider_take ("--x7");
+  provider_expect_close (up);
+  breaker_is ("groq", "closed");
+  (void) close (fd);
 }
 END_TEST
 
@@ -195,6 +226,59 @@ START_TEST (a_probe_that_is_given_up_is_followed_by_another)
 }
 END_TEST
 
+START_TEST (a_refusal_closes_it_too)
+{
+  start_gateway ("", "breaker_failures = 1\nbreaker_open = 1ms\nmax_retries = 0", "", "");
+  simctl_fault (sim, "drop,count=1");
+  simctl_fault (sim, "status=400");
+  ask ("POST", CHAT, HELLO);
+  is_error (502, "provider_unavailable");
+  do
+    ask ("POST", CHAT, HELLO);
+  while (a.status == 503);
+  ck_assert_int_eq (a.status, 400);
+  breaker_is ("groq", "closed");
+}
+END_TEST
+
+/* Long before its end. */
+START_TEST (a_streams_first_content_closes_it)
+{
+  struct heard got_so_far = { 0 };
+  struct pollfd p[2];
+  int fd, up;
+
+  set_env ("GROQ_API_KEY=" SECRET "a");
+  set_env (ini);
+  write_gateway_ini (provider_listen (),
+                     "breaker_failures = 1\nbreaker_open = 1ms\nmax_retries = 0", "");
+  gateway_start ();
+  fd = client_connect ();
+  say_request (fd, "POST", CHAT, "Connection: close\r\n", STREAM);
+  (void) close (provider_take ("}]}"));
+  finish_answer (fd);
+  for (;;) {
+    fd = client_connect ();
+    say_request (fd, "POST", CHAT, "Connection: close\r\n", STREAM);
+    p[0] = (struct pollfd) { .fd = provider_fd, .events = POLLIN };
+    p[1] = (struct pollfd) { .fd = fd, .events = POLLIN };
+    ck_assert_int_gt (poll (p, 2, PATIENCE_MS), 0);
+    if (p[0].revents != 0)
+      break;
+    (void) close (fd);          /* it was too early */
+  }
+  up = provider_take ("}]}");
+  provider_begin_stream (up);
+  provider_word (up, "one");
+  hear_until (fd, &got_so_far, "one");
+  breaker_is ("groq", "closed");
+  provider_end_stream (up);
+  hear_all (fd, &got_so_far);
+  (void) close (fd);
+  free (got_so_far.bytes);
+}
+END_TEST
+
 static Suite *
 gateway_breaker_suite (void)
 {
@@ -204,11 +288,15 @@ gateway_breaker_suite (void)
   tcase_set_timeout (t, 120);
   tcase_add_checked_fixture (t, set_up, clear);
   tcase_add_test (t, an_open_breaker_sends_everything_on);
+  tcase_add_test (t, a_deadline_that_passed_in_an_exchange_counts);
+  tcase_add_test (t, a_slow_client_does_not_open_it);
   tcase_add_test (t, who_waits_to_ask_again_goes_on_when_it_opens);
   tcase_add_test (t, limits_and_refusals_do_not_open_it);
   tcase_add_test (t, without_a_fallback_it_fails_fast);
   tcase_add_test (t, one_of_fifty_probes_and_its_success_lets_all_through);
   tcase_add_test (t, a_probe_that_is_given_up_is_followed_by_another);
+  tcase_add_test (t, a_refusal_closes_it_too);
+  tcase_add_test (t, a_streams_first_content_closes_it);
   suite_add_tcase (s, t);
   return s;
 }

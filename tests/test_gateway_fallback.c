@@ -124,6 +124,24 @@ START_TEST (only_the_models_name_changes_in_json)
 }
 END_TEST
 
+#define ESCAPED "{\"model\":\"vendor\\/m\",\"messages\":[]}"
+
+START_TEST (without_a_map_the_body_is_the_same)
+{
+  int fd, up;
+
+  start_gateway ("", "fallback = other", "", section_of ("other", provider_listen (), ""));
+  simctl_fault (sim, "drop");
+  fd = client_connect ();
+  say_request (fd, "POST", CHAT, "Connection: close\r\n", ESCAPED);
+  up = provider_take (":[]}");
+  ck_assert_str_eq (strstr (taken.bytes, "\r\n\r\n") + 4, ESCAPED);
+  answer_by_hand (up, "{}");
+  finish_answer (fd);
+  is_served_by ("other", "groq=provider_unavailable");
+}
+END_TEST
+
 #define FORM_TO(model) "--x7\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n" \
   "\r\n" MODEL "\r\n--x7\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\n" model \
   "\r\n--x7--\r\n"
@@ -227,12 +245,44 @@ START_TEST (a_body_over_replay_limit_is_not_sent_again)
 }
 END_TEST
 
+/* It is waited for, and turns out too large for anybody. */
+START_TEST (a_body_over_max_body_is_not_sent_on)
+{
+  static char block[65536];
+  int fd;
+
+  memset (block, ' ', sizeof block);
+  other = sim_serving (OTHER_MODEL);
+  start_gateway ("", "fallback = other\nbreaker_failures = 1\nbreaker_open = 1h\n"
+                 "breaker_open_max = 1h\nmax_retries = 0", "max_body = 100KB",
+                 section_of ("other", simctl_base_url (other), MAPPED));
+  simctl_fault (sim, "drop");
+  ask ("POST", CHAT, HELLO);
+  fd = client_connect ();
+  answer_clear ();
+  say_text (fd, "POST " CHAT " HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n"
+                "Connection: close\r\nContent-Type: application/json\r\n\r\n");
+  say_text (fd, format ("%zx\r\n" HELLO "\r\n", strlen (HELLO)));
+  for (int i = 0; i < 2; i++) {
+    say_text (fd, "10000\r\n");
+    say (fd, block, sizeof block);
+    say_text (fd, "\r\n");
+  }
+  say_text (fd, "0\r\n\r\n");
+  finish_answer (fd);
+  is_error (413, "request_too_large");
+  ck_assert_uint_eq (n_asked (other), 1);
+}
+END_TEST
+
 /* ---- Streams ---------------------------------------------------------------------------- */
 
 START_TEST (a_stream_goes_on_before_its_first_content_only)
 {
   start_two ("", "breaker_failures = 0");
-  simctl_fault (sim, _i == 0 ? "status=503" : "sse-break=3");
+  simctl_fault (sim, _i == 1 ? "sse-break=3" : "status=503");
+  if (_i == 2)
+    simctl_fault (other, "sse-break=3");
   ask ("POST", CHAT, STREAM);
   ck_assert_int_eq (a.status, 200);
   if (_i == 0) {
@@ -240,9 +290,10 @@ START_TEST (a_stream_goes_on_before_its_first_content_only)
     ck_assert_ptr_nonnull (strstr (a.body, "data: [DONE]"));
     return;
   }
-  ck_assert_str_eq (field_of ("x-keywheel-provider"), "groq");
+  ck_assert_str_eq (field_of ("x-keywheel-provider"), _i == 1 ? "groq" : "other");
   ck_assert_int_eq (a.cut, 1);
-  ck_assert_uint_eq (n_asked (other), 0);
+  ck_assert_ptr_nonnull (strstr (a.body, "\"delta\":"));
+  ck_assert_uint_eq (n_asked (other), _i == 1 ? 0 : 1);
 }
 END_TEST
 
@@ -264,6 +315,22 @@ START_TEST (a_provider_without_the_model_is_passed_over)
   ck_assert_uint_eq (n_asked (other), 0);
   ck_assert (proc_expect (gateway, 2, "\"provider\":\"third\",\"fallback\":"
                           "\"groq=provider_unavailable\"", PATIENCE_MS));
+}
+END_TEST
+
+START_TEST (a_provider_without_the_path_is_passed_over)
+{
+  third = sim_serving ("e");
+  start_gateway ("", "fallback = other, third", "",
+                 format ("[provider other]\nplugin = anthropic\nbase_url = %s\n"
+                         "[key other/k]\nenv = OTHER_KEY\n%s", simctl_base_url (third),
+                         section_of ("third", simctl_base_url (third), "")));
+  simctl_fault (sim, "drop");
+  ask ("POST", "/v1/embeddings", "{\"model\":\"e\",\"input\":\"x\"}");
+  ck_assert_str_eq (field_of ("x-keywheel-fallback"),
+                    "groq=provider_unavailable, other=provider_refused");
+  ck_assert_str_eq (field_of ("x-keywheel-provider"), "third");
+  ck_assert_uint_eq (n_asked (third), 1);
 }
 END_TEST
 
@@ -342,11 +409,14 @@ gateway_fallback_suite (void)
   tcase_add_test (t, without_fallback_nobody_else_is_asked);
   tcase_add_loop_test (t, only_what_asks_a_model_goes_on, 0, 5);
   tcase_add_test (t, only_the_models_name_changes_in_json);
+  tcase_add_test (t, without_a_map_the_body_is_the_same);
   tcase_add_test (t, only_the_models_field_changes_in_a_form);
   tcase_add_test (t, a_body_under_way_is_waited_for);
   tcase_add_test (t, a_body_over_replay_limit_is_not_sent_again);
-  tcase_add_loop_test (t, a_stream_goes_on_before_its_first_content_only, 0, 2);
+  tcase_add_test (t, a_body_over_max_body_is_not_sent_on);
+  tcase_add_loop_test (t, a_stream_goes_on_before_its_first_content_only, 0, 3);
   tcase_add_test (t, a_provider_without_the_model_is_passed_over);
+  tcase_add_test (t, a_provider_without_the_path_is_passed_over);
   tcase_add_test (t, the_third_follows_the_second);
   tcase_add_test (t, when_nobody_can_the_first_ones_error_is_told_with_all_reasons);
   tcase_add_test (t, the_deadline_is_over_all_of_it);
