@@ -123,8 +123,6 @@ gw_request_hangup (struct gw_request *r)
   r->gone = 1;
   if (r->handle != NULL)
     kw_handle_cancel (r->handle);
-  else if (r->watching)
-    gw_request_wake (r);
 }
 
 int64_t
