@@ -257,8 +257,10 @@ gw_events_sweep (struct gw_gateway *g)
     return;
   }
   for (size_t i = 0; i < e->n; i++)
-    if (e->watchers[i]->ended)  /* a second ago, or longer */
+    if (e->watchers[i]->ended > 1)
       cut_off (e->watchers[i]);
+    else if (e->watchers[i]->ended)
+      e->watchers[i]->ended = 2;        /* it has a second for its last bytes */
   tell_changes (e);
   tell (e, "tick", figures (e, e->told_seconds, e->pulse.n));
   e->told_seconds = e->pulse.n;

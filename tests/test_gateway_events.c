@@ -64,6 +64,8 @@ START_TEST (whoever_connects_is_told_everything)
 
   gateway_with_sim (",rpd=1", "");
   serve_requests (2);
+  ask ("HEAD", "/events", NULL);        /* and is gone */
+  ck_assert_int_eq (a.status, 200);
   watch (&w);
   hears (&w, "Content-Type: text/event-stream; charset=utf-8\r\n");
   hears (&w, "Cache-Control: no-store\r\n");

@@ -193,18 +193,24 @@ test('it is found again after the gateway has been away', TIMEOUT, async (t) => 
   page.expected = /ERR_CONNECTION_REFUSED/;
   await live(page);
   await page.evaluate(() => { globalThis.mark = 'not loaded again'; });
+  await gate.chat();
+  assert.equal(await gate.chat(), 'spare');
+  await says(row(page, 'primary'), 'used up');
   await gate.goes();
   await says(page.getByRole('status'), /^Disconnected since \d\d:\d\d:\d\d$/);
   await page.waitForFunction(() => document.title.startsWith('Disconnected'));
-  await says(row(page, 'primary'), 'ready');    // as it was last
+  await says(row(page, 'primary'), 'used up');  // as it was last
+  const time = row(page, 'primary').locator('.back time');
+  await page.waitForFunction(([element, text]) => element.textContent !== text,
+    [await time.elementHandle(), await time.textContent()]);
   await picture(page, 'away');
   await accessible(page, 'away');
   await gate.comes();
   await live(page);
-  await gate.chat();
-  assert.equal(await gate.chat(), 'spare');
-  await says(page.locator('#notes li'), 'primary → spare');
-  await says(row(page, 'primary'), 'used up');
+  assert.equal(await gate.chat(), 'spare');     // the state's file has not forgotten
+  await page.getByRole('button', { name: 'Reset primary' }).click();
+  await says(page.locator('#notes li'), 'primary was reset');
+  assert.equal(await page.locator('#notes li').count(), 1);
   assert.equal(await page.evaluate(() => globalThis.mark), 'not loaded again');
 });
 
