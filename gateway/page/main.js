@@ -34,11 +34,7 @@ function showFigures({ seconds: more, p50, p99, requests, connections }, afresh)
   setAttribute(byId('rate-below'), 'title', plural(connections, 'connection'));
 }
 
-function showAll() {
-  const ready = showReady();
-  showTimes(now());
-  document.title = `${lostAt ? 'Disconnected' : ready} · keywheel`;
-}
+const setTitle = (text) => { document.title = `${text} · keywheel`; };
 
 const handlers = {
   hello(data) {
@@ -74,16 +70,15 @@ const handlers = {
 const connection = feed({
   event(name, data) {
     handlers[name]?.(data);
-    if (!byId('view').hidden)
-      showAll();
+    setTitle(showReady());
+    showTimes(now());
   },
   lost(why) {
     lostAt ||= now();
     setLink('lost', `Disconnected since ${clock(lostAt, now())}`);
     byId('trouble').hidden = !why;
     setText(byId('trouble'), why);
-    if (!byId('view').hidden)
-      showAll();
+    setTitle('Disconnected');
   },
   denied(why) {
     setLink('wait', 'Not signed in');
@@ -94,6 +89,7 @@ const connection = feed({
     byId('status-link').hidden = byId('metrics-link').hidden = true;
     byId('gate').hidden = false;
     byId('token').focus();
+    setTitle('Not signed in');
   },
 });
 

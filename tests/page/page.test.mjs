@@ -225,6 +225,7 @@ test('where tokens are wanted it asks for one', TIMEOUT, async (t) => {
     await field.press('Enter');
   };
   await field.waitFor();
+  assert.match(await page.title(), /^Not signed in /);
   assert.ok(await field.evaluate((e) => e === document.activeElement));
   await picture(page, 'token');
   await accessible(page, 'token');
