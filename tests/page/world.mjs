@@ -37,6 +37,8 @@ async function start(args, env) {
 }
 
 async function stop({ child }) {
+  if (child.exitCode !== null)
+    return;                     // a test failed while it was away
   const exited = once(child, 'exit');
   child.kill('SIGTERM');
   assert.deepEqual(await exited, [0, null]);
