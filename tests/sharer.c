@@ -12,10 +12,12 @@
  * stdout as before; and "told KEY MODEL" there for what another process found out. */
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <keywheel/keywheel.h>
 
@@ -25,6 +27,7 @@ static _Thread_local int64_t sent_us;
 static FILE *log_file;
 static kw_client *client;
 static long n, pace_us;
+static _Thread_local uint32_t chance;
 static int on_demand;
 static atomic_int failed;
 
@@ -72,6 +75,16 @@ ask (const char *model)
   kw_reply_free (reply);
 }
 
+/* Around pace_us, by chance: those who rest equally long come to ask all at once. */
+static long
+rest_us (void)
+{
+  if (chance == 0)
+    chance = (uint32_t) getpid () + (uint32_t) (uintptr_t) &chance;
+  chance = chance * 1664525 + 1013904223;
+  return pace_us / 2 + (long) (chance >> 8) % pace_us;
+}
+
 static void *
 work (void *arg)
 {
@@ -81,7 +94,7 @@ work (void *arg)
   for (i = 0; n == 0 || i < n; i++) {
     ask (NULL);
     if (pace_us > 0)
-      (void) nanosleep (&(struct timespec) { 0, pace_us * 1000 }, NULL);
+      (void) nanosleep (&(struct timespec) { 0, rest_us () * 1000 }, NULL);
   }
   return NULL;
 }
