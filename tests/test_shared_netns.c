@@ -19,9 +19,8 @@
 
 enum { MACHINES = 3, CUT = 2 };
 /* Longer than the second after which a call to the store is given up, and than the
- * first four tries behind it (200, 400, 800, 1600 ms): all that has a time in it
- * has happened, and ten seconds would bring two more tries. */
-enum { CUT_MS = 4500 };
+ * first five tries behind it (200, 400, 800, 1600, 3200 ms). */
+enum { CUT_MS = 10000 };
 
 #define ONE "llama-3.3-70b-versatile"
 #define OTHER "llama-3.1-8b-instant"

@@ -55,6 +55,10 @@ chat ()
   fi
 }
 
+# What is learnt here is about no real key: not into the user's own state.
+XDG_STATE_HOME=$tmp/state
+export XDG_STATE_HOME
+
 # The three keys are in the environment, as a real program's would be.
 DEMO_KEY_1=sk-demo-1 DEMO_KEY_2=sk-demo-2 DEMO_KEY_3=sk-demo-3
 export DEMO_KEY_1 DEMO_KEY_2 DEMO_KEY_3
@@ -94,7 +98,7 @@ chat 0 "Why is the sky blue?"
 step "2. primary's day is used up: keywheel switches to team-b, whose minute is full (429): it waits as told."
 chat 0 "And the sea?"
 
-step "3. Two allowances are gone: two switches, and team-c serves."
+step "3. Two allowances are gone: primary is not even asked, team-b says so, and team-c serves."
 chat 0 "And the wheel?"
 
 step "4. All three are gone: an error (exit code 4) that says when the first comes back."
@@ -110,10 +114,9 @@ sed -n 's/.*"key":"\([^"]*\)".*"verdict":"\([^"]*\)".*/   \1: \2/p' "$tmp/reques
 
 cat <<'END'
 
-Each "keywheel chat" above is a process of its own and learns anew which keys
-are exhausted: in this version what is known of limits lives in memory.  In a
-program that keeps its client open no request goes to a key known to be
-exhausted.
+Each "keywheel chat" above is a process of its own, and knows which keys the ones
+before it found exhausted: they share a state, in a file (see state in
+man/keywheel.ini.5).  "keywheel status --watch" shows it, live.
 
 Next: put a real key into GROQ_API_KEY, a few more, separated by commas, into
 GROQ_API_KEY_BACKUP, and try:  build/run keywheel chat -v "hi"
