@@ -1,5 +1,6 @@
 /* async - calls that share one lane, whose loop the program's own turns: the
- * descriptor, the time-out, and what kw_client_process does. */
+ * descriptor, the time-out, and what kw_loop_process does.  A client has one such
+ * loop of its own, and those that were made for more threads. */
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,9 +16,11 @@
 #include "pass.h"
 #include "transport.h"
 
-struct kwi_async {
+struct kw_loop {
+  struct kw_client *client;
+  struct kw_loop *next, **link; /* the client's others; under its lock    */
   struct kwi_lane *lane;
-  pthread_mutex_t lock;         /* of the list                            */
+  pthread_mutex_t lock;         /* of the calls                           */
   struct kw_handle *first;      /* every call that is not over            */
   int n;
   atomic_int closing;
@@ -27,7 +30,7 @@ struct kwi_async {
 
 struct kw_handle {
   struct kwi_call call;
-  struct kwi_async *async;
+  struct kw_loop *loop;
   struct kw_handle *next, **link;
   kw_callbacks on;
   void *user;
@@ -45,101 +48,128 @@ static void over (struct kwi_call *c);
 static void
 on_cancel (void *user)
 {
-  struct kwi_async *a = user;
+  struct kw_loop *l = user;
   struct kw_handle *h;
 
-  (void) pthread_mutex_lock (&a->lock);
-  for (h = a->first; h != NULL; h = h->next)
+  (void) pthread_mutex_lock (&l->lock);
+  for (h = l->first; h != NULL; h = h->next)
     kwi_call_ask_cancel (&h->call);
-  (void) pthread_mutex_unlock (&a->lock);
+  (void) pthread_mutex_unlock (&l->lock);
 }
 
-static struct kwi_async *
-async_new (struct kw_client *c)
+kw_loop *
+kw_loop_new (kw_client *c)
 {
-  struct kwi_async *a = calloc (1, sizeof *a);
+  struct kw_loop *l = calloc (1, sizeof *l);
 
-  if (a == NULL)
+  if (l == NULL)
     return NULL;
-  a->lane = kwi_lane_take (c->transport);
-  if (a->lane == NULL) {
-    free (a);
+  l->lane = kwi_lane_take (c->transport);
+  if (l->lane == NULL) {
+    free (l);
     return NULL;
   }
-  a->err.struct_size = sizeof a->err;
-  (void) pthread_mutex_init (&a->lock, NULL);
-  kwi_lane_on_cancel (a->lane, on_cancel, a);
-  return a;
+  l->client = c;
+  l->err.struct_size = sizeof l->err;
+  (void) pthread_mutex_init (&l->lock, NULL);
+  kwi_lane_on_cancel (l->lane, on_cancel, l);
+  (void) pthread_mutex_lock (&c->loops_lock);
+  l->next = c->loops;
+  if (l->next != NULL)
+    l->next->link = &l->next;
+  l->link = &c->loops;
+  c->loops = l;
+  (void) pthread_mutex_unlock (&c->loops_lock);
+  return l;
 }
 
-static struct kwi_async *
-async_of (struct kw_client *c)
+int
+kw_loop_fd (kw_loop *l)
 {
-  struct kwi_async *a;
+  return kwi_lane_loop (l->lane)->epoll_fd;
+}
 
-  (void) pthread_mutex_lock (&c->async_lock);
-  if (c->async == NULL)
-    c->async = async_new (c);
-  a = c->async;
-  (void) pthread_mutex_unlock (&c->async_lock);
-  return a;
+int
+kw_loop_timeout (kw_loop *l)
+{
+  return kwi_loop_timeout (kwi_lane_loop (l->lane));
+}
+
+int
+kw_loop_process (kw_loop *l)
+{
+  int n;
+
+  kwi_loop_run (kwi_lane_loop (l->lane), 0);
+  (void) pthread_mutex_lock (&l->lock);
+  n = l->n;
+  (void) pthread_mutex_unlock (&l->lock);
+  return n;
+}
+
+/* ---- The client's own -------------------------------------------------------- */
+
+static struct kw_loop *
+own_loop (struct kw_client *c)
+{
+  struct kw_loop *l;
+
+  (void) pthread_mutex_lock (&c->own_lock);
+  if (c->own_loop == NULL)
+    c->own_loop = kw_loop_new (c);
+  l = c->own_loop;
+  (void) pthread_mutex_unlock (&c->own_lock);
+  return l;
 }
 
 int
 kw_client_fd (kw_client *c)
 {
-  const struct kwi_async *a = async_of (c);
+  struct kw_loop *l = own_loop (c);
 
-  return a != NULL ? kwi_lane_loop (a->lane)->epoll_fd : KW_ERR_MEMORY;
+  return l != NULL ? kw_loop_fd (l) : KW_ERR_MEMORY;
 }
 
 int
 kw_client_timeout (kw_client *c)
 {
-  const struct kwi_async *a = async_of (c);
+  struct kw_loop *l = own_loop (c);
 
-  return a != NULL ? kwi_loop_timeout (kwi_lane_loop (a->lane)) : -1;
+  return l != NULL ? kw_loop_timeout (l) : -1;
 }
 
 int
 kw_client_process (kw_client *c)
 {
-  struct kwi_async *a = async_of (c);
-  int n;
+  struct kw_loop *l = own_loop (c);
 
-  if (a == NULL)
-    return KW_ERR_MEMORY;
-  kwi_loop_run (kwi_lane_loop (a->lane), 0);
-  (void) pthread_mutex_lock (&a->lock);
-  n = a->n;
-  (void) pthread_mutex_unlock (&a->lock);
-  return n;
+  return l != NULL ? kw_loop_process (l) : KW_ERR_MEMORY;
 }
 
 /* ---- A call ---------------------------------------------------------------- */
 
 static void
-list (struct kwi_async *a, struct kw_handle *h)
+list (struct kw_loop *l, struct kw_handle *h)
 {
-  (void) pthread_mutex_lock (&a->lock);
-  h->next = a->first;
+  (void) pthread_mutex_lock (&l->lock);
+  h->next = l->first;
   if (h->next != NULL)
     h->next->link = &h->next;
-  h->link = &a->first;
-  a->first = h;
-  a->n++;
-  (void) pthread_mutex_unlock (&a->lock);
+  h->link = &l->first;
+  l->first = h;
+  l->n++;
+  (void) pthread_mutex_unlock (&l->lock);
 }
 
 static void
-unlist (struct kwi_async *a, struct kw_handle *h)
+unlist (struct kw_loop *l, struct kw_handle *h)
 {
-  (void) pthread_mutex_lock (&a->lock);
+  (void) pthread_mutex_lock (&l->lock);
   *h->link = h->next;
   if (h->next != NULL)
     h->next->link = h->link;
-  a->n--;
-  (void) pthread_mutex_unlock (&a->lock);
+  l->n--;
+  (void) pthread_mutex_unlock (&l->lock);
 }
 
 static void
@@ -164,7 +194,7 @@ static void
 over (struct kwi_call *c)
 {
   struct kw_handle *h = handle_of (c);
-  struct kwi_async *a = h->async;
+  struct kw_loop *l = h->loop;
   kw_reply *reply = NULL;
   int code = c->code;
 
@@ -174,10 +204,10 @@ over (struct kwi_call *c)
     kwi_call_hand_over_error (c);
   kwi_call_clear (c);
   kwi_call_leave_lane (c);
-  unlist (a, h);
-  h->on.on_end (h->user, code, reply, code != 0 ? &a->err : NULL);
+  unlist (l, h);
+  h->on.on_end (h->user, code, reply, code != 0 ? &l->err : NULL);
   handle_free (h);
-  kwi_client_clear_error (&a->err);
+  kwi_client_clear_error (&l->err);
 }
 
 /* The first step of one whose request was wrong. */
@@ -186,15 +216,15 @@ on_refused (struct kwi_post *p)
 {
   struct kw_handle *h = (struct kw_handle *) (void *)
     ((char *) p - offsetof (struct kw_handle, call.post));
-  struct kwi_async *a = h->async;
+  struct kw_loop *l = h->loop;
 
-  kwi_client_clear_error (&a->err);
-  (void) kwi_fail (&a->err, h->refused, "%s",
+  kwi_client_clear_error (&l->err);
+  (void) kwi_fail (&l->err, h->refused, "%s",
                    h->why != NULL ? h->why : "out of memory");
-  unlist (a, h);
-  h->on.on_end (h->user, h->refused, NULL, &a->err);
+  unlist (l, h);
+  h->on.on_end (h->user, h->refused, NULL, &l->err);
   handle_free (h);
-  kwi_client_clear_error (&a->err);
+  kwi_client_clear_error (&l->err);
 }
 
 /* Bodies that were handed in, and a path, are copied. */
@@ -256,15 +286,14 @@ take (struct kw_client *client, struct kw_handle *h, const kw_request *request,
 }
 
 kw_handle *
-kw_submit (kw_client *client, const kw_request *request,
-           const kw_callbacks *callbacks, void *user)
+kw_loop_submit (kw_loop *l, const kw_request *request,
+                const kw_callbacks *callbacks, void *user)
 {
   struct kw_error err;          /* its record of attempts is not needed   */
-  struct kwi_async *a = async_of (client);
   struct kw_handle *h;
 
-  if (a == NULL || callbacks == NULL || callbacks->struct_size == 0
-      || atomic_load (&a->closing))
+  if (callbacks == NULL || callbacks->struct_size == 0
+      || atomic_load (&l->closing))
     return NULL;
   h = calloc (1, sizeof *h);
   if (h == NULL)
@@ -275,26 +304,35 @@ kw_submit (kw_client *client, const kw_request *request,
     free (h);
     return NULL;
   }
-  h->async = a;
+  h->loop = l;
   h->user = user;
   h->call.method = "POST";
   h->call.only_key = KWI_NO_KEY;
-  h->call.lane = a->lane;
+  h->call.lane = l->lane;
   h->call.over = over;
   err.struct_size = offsetof (struct kw_error, attempt);
   kwi_client_clear_error (&err);
-  h->refused = take (client, h, request, &err);
-  h->call.err = &a->err;
+  h->refused = take (l->client, h, request, &err);
+  h->call.err = &l->err;
   if (h->refused != 0) {
     h->why = strdup (err.message);
     h->call.post.run = on_refused;
-    list (a, h);
-    kwi_loop_post (kwi_lane_loop (a->lane), &h->call.post);
+    list (l, h);
+    kwi_loop_post (kwi_lane_loop (l->lane), &h->call.post);
     return h;
   }
-  list (a, h);
+  list (l, h);
   kwi_call_start (&h->call);
   return h;
+}
+
+kw_handle *
+kw_submit (kw_client *client, const kw_request *request,
+           const kw_callbacks *callbacks, void *user)
+{
+  struct kw_loop *l = own_loop (client);
+
+  return l != NULL ? kw_loop_submit (l, request, callbacks, user) : NULL;
 }
 
 void
@@ -321,20 +359,33 @@ kw_handle_resume_upload (kw_handle *h)
 /* ---- The end --------------------------------------------------------------- */
 
 void
+kw_loop_free (kw_loop *l)
+{
+  struct kw_client *c;
+
+  if (l == NULL)
+    return;
+  c = l->client;
+  atomic_store (&l->closing, 1);
+  while (l->first != NULL) {
+    on_cancel (l);
+    kwi_loop_run (kwi_lane_loop (l->lane), 0);
+  }
+  (void) pthread_mutex_lock (&c->loops_lock);
+  *l->link = l->next;
+  if (l->next != NULL)
+    l->next->link = l->link;
+  (void) pthread_mutex_unlock (&c->loops_lock);
+  kwi_lane_give (c->transport, l->lane);
+  (void) pthread_mutex_destroy (&l->lock);
+  free (l);
+}
+
+void
 kwi_async_close (struct kw_client *c)
 {
-  struct kwi_async *a = c->async;
-
-  if (a == NULL)
-    return;
-  atomic_store (&a->closing, 1);
-  kwi_transport_cancel (c->transport);
-  while (a->first != NULL) {
-    on_cancel (a);
-    kwi_loop_run (kwi_lane_loop (a->lane), 0);
-  }
-  kwi_lane_give (c->transport, a->lane);
-  (void) pthread_mutex_destroy (&a->lock);
-  free (a);
-  c->async = NULL;
+  if (c->loops != NULL)
+    kwi_transport_cancel (c->transport);
+  while (c->loops != NULL)
+    kw_loop_free (c->loops);
 }

@@ -16,7 +16,7 @@ struct kw_client;
 struct kw_event;
 struct kw_error;
 struct kw_instance;
-struct kwi_async;
+struct kw_loop;
 struct kwi_keyring;
 struct kwi_plugin;
 struct kwi_secrets;
@@ -49,8 +49,10 @@ struct kw_client {
   size_t n_warnings;
   atomic_uint_fast64_t seq;     /* orders events                          */
   atomic_uint_fast64_t calls;
-  struct kwi_async *async;      /* made by the first who needs it         */
-  pthread_mutex_t async_lock;
+  struct kw_loop *loops;        /* all of them                            */
+  pthread_mutex_t loops_lock;
+  struct kw_loop *own_loop;     /* made by the first who needs it         */
+  pthread_mutex_t own_lock;
   void (*observer) (void *user, const struct kw_event *);
   void *observer_user;
 };

@@ -411,7 +411,8 @@ kwi_client_open (const char *ini_path, const char *state,
     return NULL;
   }
   o.client->clock = *clock;
-  (void) pthread_mutex_init (&o.client->async_lock, NULL);
+  (void) pthread_mutex_init (&o.client->loops_lock, NULL);
+  (void) pthread_mutex_init (&o.client->own_lock, NULL);
   o.reporter = (struct kwi_reporter) { .report = note_report, .user = &o };
   o.mistakes.reporter = &o.reporter;
   o.client->opening = &o.reporter;
@@ -434,7 +435,8 @@ kw_client_close (kw_client *c)
     return;
   kwi_async_close (c);
   kwi_state_free (c->share);
-  (void) pthread_mutex_destroy (&c->async_lock);
+  (void) pthread_mutex_destroy (&c->loops_lock);
+  (void) pthread_mutex_destroy (&c->own_lock);
   for (i = 0; i < c->n_providers; i++)
     provider_free (c->providers[i]);
   free (c->providers);

@@ -388,6 +388,23 @@ KW_API int kw_client_timeout (kw_client *);
  * or another.  Returns how many calls are under way. */
 KW_API int kw_client_process (kw_client *);
 
+/* What the four above are for the client's own loop, for one more: a program
+ * with a loop on each of several threads has one of these for each.  The keys are
+ * the client's all the same; a call's callbacks come on its own loop.
+ * kw_client_cancel ends those of all. */
+typedef struct kw_loop kw_loop;
+
+/* From any thread.  NULL: no memory or descriptors. */
+KW_API kw_loop *kw_loop_new (kw_client *);
+/* Ends its calls with KW_ERR_CANCELLED, on this thread; nobody may be in another
+ * function of it.  kw_client_close does it for those that are left. */
+KW_API void kw_loop_free (kw_loop *);
+KW_API kw_handle *kw_loop_submit (kw_loop *, const kw_request *,
+                                  const kw_callbacks *, void *user);
+KW_API int kw_loop_fd (kw_loop *);
+KW_API int kw_loop_timeout (kw_loop *);
+KW_API int kw_loop_process (kw_loop *);
+
 /* Tries one key once, by a request of one token unless its plugin knows a
  * cheaper way; no switch, no retry.  0: it works.  Otherwise KW_ERR_* and why. */
 KW_API int kw_probe (kw_client *, const char *provider, const char *key_name,
