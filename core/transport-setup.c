@@ -188,7 +188,10 @@ set_net (struct kwi_handle *h, const struct kwi_net *n)
   return bad ? -1 : 0;
 }
 
-/* Of a paused stream of HTTP/2 libcurl takes on what its window has room for, into
+/* Without TLS nothing tells libcurl what a server speaks but an answer, and until
+ * the first one came every other call would wait for it (see CURLOPT_PIPEWAIT).
+ *
+ * Of a paused stream of HTTP/2 libcurl takes on what its window has room for, into
  * memory: 32 MB with 7.88.1 (where nobody else is served while that comes fast),
  * 20 MB with 8.14.1; of one of HTTP/1.1 nothing.  So where streams are paused
  * those to come have connections of their own. */
@@ -197,7 +200,8 @@ set_http_version (struct kwi_handle *h)
 {
   const struct kwi_exchange *x = h->x;
   int http_1_1 = (x->net != NULL && x->net->http_1_1)
-                 || (x->may_pause && h->lane->pauses);
+                 || (x->may_pause && h->lane->pauses)
+                 || strncasecmp (x->request->url, "http:", 5) == 0;
 
   if (h->http_1_1 == http_1_1)
     return 0;

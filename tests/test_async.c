@@ -328,6 +328,34 @@ START_TEST (a_cancel_ends_one_call_and_no_other)
 }
 END_TEST
 
+/* Over plain HTTP nothing is known of a server before its first answer, which may
+ * take as long as a model thinks. */
+START_TEST (no_call_waits_for_the_first_ones_answer)
+{
+  struct canned *server = canned_deaf ();
+  struct one o[3] = { { .ended = 0 } };
+  int fds[3], n = 0;
+
+  kit.url = canned_url (server);
+  kit_keys ("sk-a", NULL);
+  kit_open ("");
+  for (int i = 0; i < 3; i++)
+    ask (&o[i], "hi", 0);
+  while (n < 3) {
+    struct pollfd p[2] = { { .fd = server->fd, .events = POLLIN },
+                           { .fd = kw_client_fd (kit.client), .events = POLLIN } };
+    ck_assert_int_gt (poll (p, 2, 20000 * kwtest_slower ()), 0);
+    if (p[0].revents != 0)
+      fds[n++] = accept (server->fd, NULL, NULL);
+    (void) kw_client_process (kit.client);
+  }
+  ck_assert_int_eq (n_ended, 0);
+  for (int i = 0; i < 3; i++)
+    (void) close (fds[i]);
+  canned_stop (server, NULL, 0);
+}
+END_TEST
+
 START_TEST (kw_client_cancel_ends_all_and_leaves_the_descriptor_quiet)
 {
   struct canned *server = canned_deaf ();
@@ -410,6 +438,7 @@ suite (void)
   tcase_add_test (tc, a_paused_stream_is_not_read_from);
   tcase_add_test (tc, a_slow_consumer_stops_an_endless_stream);
   tcase_add_test (tc, a_cancel_ends_one_call_and_no_other);
+  tcase_add_test (tc, no_call_waits_for_the_first_ones_answer);
   tcase_add_test (tc, kw_client_cancel_ends_all_and_leaves_the_descriptor_quiet);
   tcase_add_test (tc, any_thread_submits_while_one_processes);
   suite_add_tcase (s, tc);
