@@ -35,6 +35,7 @@ static const struct option gateway_options[] = {
   { "allowed_origins", TEXT, NULL, 0, 0, NULL },
   { "requests_per_minute", COUNT, "0", 0, 1000000, "0 to 1000000" },
   { "concurrency", COUNT, "0", 0, 1000000, "0 to 1000000" },
+  { "loops", COUNT, "0", 0, 256, "0 to 256" },
   { "max_connections", COUNT, "8192", 1, 1000000, "1 to 1000000" },
   { "max_header", SIZE, "16384", 4 << 10, 1 << 20, "4KB to 1MB" },
   { "max_body", SIZE, "1073741824", 1 << 10, INT64_C (1) << 40, "1KB to 1024GB" },
@@ -48,8 +49,9 @@ static const struct option gateway_options[] = {
 
 const char *const kwi_gateway_options[] = {
   "listen", "client_tokens", "allowed_hosts", "allowed_origins",
-  "requests_per_minute", "concurrency", "max_connections", "max_header",
-  "max_body", "replay_limit", "header_timeout", "idle_timeout", "drain_timeout", "access_log", NULL
+  "requests_per_minute", "concurrency", "loops", "max_connections", "max_header",
+  "max_body", "replay_limit", "header_timeout", "idle_timeout", "drain_timeout",
+  "access_log", NULL
 };
 
 #define DAY_MS 86400000

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "cli.h"
-#include "events.h"
 
 static const char *
 or_null (const char *text)
@@ -47,27 +46,36 @@ log_it (const struct gw_request *r, const char *code, int64_t now_ms)
   gw_log_add (&r->gateway->log, &line);
 }
 
+static void
+count_it (const struct gw_request *r, const char *code, int64_t now_ms)
+{
+  struct gw_metrics *m = &r->gateway->metrics;
+  int64_t first_byte_ms = r->first_byte_ms > 0 ? r->first_byte_ms - r->began_ms : -1;
+
+  gw_metrics_count (m, GW_CLIENT_REQUESTS, 1, r->client != NULL ? r->client->name : "",
+                    code, NULL, NULL);
+  if (r->record.provider[0] == '\0')
+    return;
+  gw_pulse_add (&r->gateway->pulse, now_ms, r->status >= 400, first_byte_ms);
+  gw_metrics_count (m, GW_REQUESTS, 1, r->record.provider,
+                    gw_metrics_model (m, r->record.model), code, NULL);
+  gw_metrics_time (m, GW_DURATION, r->record.provider, now_ms - r->began_ms);
+  if (first_byte_ms >= 0)
+    gw_metrics_time (m, GW_FIRST_BYTE, r->record.provider, first_byte_ms);
+}
+
 void
 gw_account (struct gw_request *r)
 {
-  struct gw_metrics *m = &r->gateway->metrics;
   const char *code = gw_account_code (r);
   int64_t now_ms = gw_now_ms ();
 
   if (r->method == NULL)
     return;                     /* not even its head came */
-  gw_metrics_count (m, GW_CLIENT_REQUESTS, 1, r->client != NULL ? r->client->name : "",
-                    code, NULL, NULL);
-  if (r->record.provider[0] != '\0') {
-    gw_events_served (r);
-    gw_metrics_count (m, GW_REQUESTS, 1, r->record.provider,
-                      gw_metrics_model (m, r->record.model), code, NULL);
-    gw_metrics_time (m, GW_DURATION, r->record.provider, now_ms - r->began_ms);
-    if (r->first_byte_ms > 0)
-      gw_metrics_time (m, GW_FIRST_BYTE, r->record.provider,
-                       r->first_byte_ms - r->began_ms);
-  }
-  if (r->gateway->log.fd >= 0)
+  gw_lock (r->gateway);
+  count_it (r, code, now_ms);
+  gw_unlock (r->gateway);
+  if (gw_log_is_open (&r->gateway->log))
     log_it (r, code, now_ms);
 }
 
@@ -76,6 +84,7 @@ gw_account_event (struct gw_gateway *g, const kw_event *e)
 {
   struct gw_metrics *m = &g->metrics;
 
+  gw_lock (g);
   switch (e->type) {
   case KW_EVENT_VERDICT:
     gw_metrics_count (m, GW_ATTEMPTS, 1, e->provider, gw_metrics_model (m, e->model),
@@ -92,27 +101,29 @@ gw_account_event (struct gw_gateway *g, const kw_event *e)
   default:
     break;
   }
+  gw_unlock (g);
 }
 
 void
 gw_account_fallback (struct gw_gateway *g, const char *from, const char *to,
                      const char *reason)
 {
+  gw_lock (g);
   gw_metrics_count (&g->metrics, GW_FALLBACKS, 1, from, to, reason, NULL);
-  if (g->level >= 2)
+  gw_unlock (g);
+  if (atomic_load (&g->level) >= 2)
     cli_say ("a request goes from %s on to %s: %s", from, to, reason);
 }
 
 void
-gw_account_breaker (struct gw_gateway *g, const struct gw_provider *p, int64_t now_ms)
+gw_account_breaker (struct gw_gateway *g, const char *provider, enum gw_breaker_state state,
+                    int64_t wait_ms)
 {
-  const struct gw_breaker *b = &p->breaker;
-
-  if (g->level < 1)
+  if (atomic_load (&g->level) < 1)
     return;
-  if (b->state == GW_BREAKER_OPEN)
-    cli_say ("%s failed too often: nobody asks it for %.1f seconds", p->name,
-             (double) gw_breaker_wait_ms (b, now_ms) / 1000.0);
-  else if (b->state == GW_BREAKER_CLOSED)
-    cli_say ("%s serves again", p->name);
+  if (state == GW_BREAKER_OPEN)
+    cli_say ("%s failed too often: nobody asks it for %.1f seconds", provider,
+             (double) wait_ms / 1000.0);
+  else if (state == GW_BREAKER_CLOSED)
+    cli_say ("%s serves again", provider);
 }

@@ -12,7 +12,9 @@ void gw_account_event (struct gw_gateway *, const kw_event *);
 /* A request was sent on from one provider to the next. */
 void gw_account_fallback (struct gw_gateway *, const char *from, const char *to,
                           const char *reason);
-/* Its breaker has opened or closed. */
-void gw_account_breaker (struct gw_gateway *, const struct gw_provider *, int64_t now_ms);
+/* A breaker has changed; wait_ms: how long it will not let anybody through.  Not
+ * under the lock. */
+void gw_account_breaker (struct gw_gateway *, const char *provider, enum gw_breaker_state,
+                         int64_t wait_ms);
 
 #endif

@@ -1,5 +1,5 @@
 /* call - a request handed to the library, and what comes back (see call.h).
- * The callbacks run within kw_client_process. */
+ * The callbacks run within kw_loop_process. */
 #include "call.h"
 
 #include <stdlib.h>
@@ -42,7 +42,7 @@ gw_call_check (struct gw_request *r)
 {
   static const char *const methods[] = { "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD" };
 
-  if (!has_provider (r->wheel->client, r->route.provider)) {
+  if (!has_provider (r->wheel->config->client, r->route.provider)) {
     gw_error_set (&r->error, 404, "invalid_request_error", "unknown_provider",
                   "there is no provider \"%s\"; /status has those that there are",
                   r->route.provider);
@@ -217,9 +217,9 @@ gw_call_send (struct gw_request *r, const char *provider, const struct gw_buffer
   } else {
     on.on_upload = on_upload;
     rq.upload_len = length;
-    rq.replay_limit = r->wheel->settings.replay_limit;
+    rq.replay_limit = r->wheel->config->settings.replay_limit;
   }
-  r->handle = kw_submit (r->wheel->client, &rq, &on, r);
+  r->handle = kw_loop_submit (r->wheel->kw, &rq, &on, r);
   if (r->handle == NULL) {
     gw_error_set (&r->error, 500, "server_error", "out_of_memory",
                   "no memory or no descriptors for another call");

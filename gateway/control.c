@@ -52,8 +52,9 @@ answer_json (struct gw_request *r, struct json_object *object)
 /* ---- /status ----------------------------------------------------------------------- */
 
 static struct json_object *
-provider_json (kw_client *client, const struct gw_provider *p)
+provider_json (struct gw_request *r, const struct gw_provider *p)
 {
+  kw_client *client = r->wheel->config->client;
   kw_status_info *status = NULL;
   struct json_object *object;
 
@@ -61,8 +62,10 @@ provider_json (kw_client *client, const struct gw_provider *p)
     return NULL;
   object = cli_status_json (status, kw_status_waiting (status), kw_client_state (client));
   kw_status_free (status);
+  gw_lock (r->gateway);
   if (object != NULL)
     gw_failover_status (p, gw_now_ms (), object);
+  gw_unlock (r->gateway);
   return object;
 }
 
@@ -77,9 +80,9 @@ gateway_json (const struct gw_gateway *g)
   (void) json_object_object_add (object, "uptime_seconds",
                                  json_object_new_int64 ((gw_now_ms () - g->began_ms) / 1000));
   (void) json_object_object_add (object, "connections",
-                                 json_object_new_int64 ((int64_t) g->n_conns));
+                                 json_object_new_int64 ((int64_t) gw_n_conns (g)));
   (void) json_object_object_add (object, "requests_under_way",
-                                 json_object_new_int64 ((int64_t) g->n_requests));
+                                 json_object_new_int64 ((int64_t) gw_n_requests (g)));
   return object;
 }
 
@@ -94,9 +97,9 @@ answer_status (struct gw_request *r)
     json_object_put (providers);
     return MHD_NO;
   }
-  for (size_t i = 0; i < r->wheel->providers.n; i++)
-    (void) json_object_array_add (providers, provider_json (r->wheel->client,
-                                                            &r->wheel->providers.of[i]));
+  for (size_t i = 0; i < r->wheel->config->providers.n; i++)
+    (void) json_object_array_add (providers, provider_json (r,
+                                                            &r->wheel->config->providers.of[i]));
   (void) json_object_object_add (object, "gateway", gateway_json (r->gateway));
   (void) json_object_object_add (object, "providers", providers);
   return answer_json (r, object);
@@ -177,13 +180,15 @@ answer_metrics (struct gw_request *r)
 
   if (f == NULL)
     return MHD_NO;
+  gw_lock (r->gateway);
   gw_metrics_write (&r->gateway->metrics, f);
-  write_gauges (r->wheel->client, f);
-  write_breakers (&r->wheel->providers, f);
+  write_breakers (&r->wheel->config->providers, f);
+  gw_unlock (r->gateway);
+  write_gauges (r->wheel->config->client, f);
   gw_metrics_head (f, "keywheel_connections", "gauge", "Connections of clients.");
-  gw_metrics_gauge (f, "keywheel_connections", NULL, (double) r->gateway->n_conns);
+  gw_metrics_gauge (f, "keywheel_connections", NULL, (double) gw_n_conns (r->gateway));
   gw_metrics_head (f, "keywheel_requests_under_way", "gauge", "Requests, this one too.");
-  gw_metrics_gauge (f, "keywheel_requests_under_way", NULL, (double) r->gateway->n_requests);
+  gw_metrics_gauge (f, "keywheel_requests_under_way", NULL, (double) gw_n_requests (r->gateway));
   if (fclose (f) != 0) {
     free (text);
     return MHD_NO;
@@ -207,10 +212,10 @@ answer_reset (struct gw_request *r)
   int code = 0;
 
   if (provider != NULL || key != NULL)
-    code = kw_reset (r->wheel->client, provider, key);
+    code = kw_reset (r->wheel->config->client, provider, key);
   else
-    for (size_t i = 0; (name = kw_client_provider (r->wheel->client, i)) != NULL; i++)
-      code = code != 0 ? code : kw_reset (r->wheel->client, name, NULL);
+    for (size_t i = 0; (name = kw_client_provider (r->wheel->config->client, i)) != NULL; i++)
+      code = code != 0 ? code : kw_reset (r->wheel->config->client, name, NULL);
   if (code != 0) {
     gw_error_set (&r->error, 404, "invalid_request_error", "unknown_key",
                   "there is no such provider or key; /status has those that there are");

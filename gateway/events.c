@@ -12,7 +12,6 @@
 #include <json-c/json.h>
 
 #include "answer.h"
-#include "gateway.h"
 #include "view.h"
 
 /* So much may wait for a watcher beyond what it was told first. */
@@ -22,10 +21,9 @@
 
 struct gw_events {
   struct gw_watch fresh;        /* there are notes to take                */
-  struct gw_gateway *gateway;
-  struct gw_notes *notes;
+  struct gw_worker *worker;
+  struct gw_notes_reader reader;
   struct gw_view view;
-  struct gw_pulse pulse;
   uint64_t told_seconds;        /* in a tick                              */
   int64_t looked_ms;
   struct gw_request *watchers[GW_EVENTS_WATCHERS];
@@ -103,7 +101,7 @@ tell_changes (struct gw_events *e)
   struct json_object *providers;
 
   e->looked_ms = gw_now_ms ();
-  providers = gw_view_changes (&e->view, e->gateway->wheel->client);
+  providers = gw_view_changes (&e->view, e->worker->wheel->config->client);
   if (providers != NULL)
     tell (e, "keys", providers);
 }
@@ -118,7 +116,7 @@ on_fresh (struct gw_watch *watch, uint32_t events)
 
   (void) events;
   (void) eventfd_read (watch->fd, &n);
-  while (gw_notes_take (e->notes, &note)) {
+  while (gw_notes_take (e->worker->gateway->notes, &e->reader, &note)) {
     any = 1;
     if (e->n > 0)
       tell (e, "note", gw_view_note (&note));
@@ -130,16 +128,19 @@ on_fresh (struct gw_watch *watch, uint32_t events)
 static struct json_object *
 figures (struct gw_events *e, uint64_t from, uint64_t to)
 {
-  const struct gw_gateway *g = e->gateway;
+  struct gw_gateway *g = e->worker->gateway;
   struct json_object *object = json_object_new_object ();
+  int64_t requests = (int64_t) gw_n_requests (g) - atomic_load (&g->watchers);
 
   add (object, "now", json_object_new_int64 (gw_unix_ms ()));
-  add (object, "seconds", gw_view_seconds (&e->pulse, from, to));
-  add (object, "p50", json_object_new_int64 (gw_pulse_latency (&e->pulse, 0.5)));
-  add (object, "p99", json_object_new_int64 (gw_pulse_latency (&e->pulse, 0.99)));
-  add (object, "connections", json_object_new_int64 ((int64_t) g->n_conns));
-  /* Those who watch are none of them. */
-  add (object, "requests", json_object_new_int64 ((int64_t) (g->n_requests - e->n)));
+  gw_lock (g);
+  add (object, "seconds", gw_view_seconds (&g->pulse, from, to));
+  add (object, "p50", json_object_new_int64 (gw_pulse_latency (&g->pulse, 0.5)));
+  add (object, "p99", json_object_new_int64 (gw_pulse_latency (&g->pulse, 0.99)));
+  gw_unlock (g);
+  add (object, "connections", json_object_new_int64 ((int64_t) gw_n_conns (g)));
+  /* Those who watch are none of them; they come and go meanwhile. */
+  add (object, "requests", json_object_new_int64 (requests > 0 ? requests : 0));
   return object;
 }
 
@@ -148,7 +149,7 @@ notes_view (struct gw_events *e)
 {
   struct json_object *array = json_object_new_array ();
   struct gw_note *notes = calloc (GW_NOTES_KEPT, sizeof *notes);
-  size_t n = notes != NULL ? gw_notes_all (e->notes, notes) : 0;
+  size_t n = notes != NULL ? gw_notes_all (e->worker->gateway->notes, notes) : 0;
 
   for (size_t i = 0; i < n; i++)
     if (json_object_array_add (array, gw_view_note (&notes[i])) != 0)
@@ -161,16 +162,16 @@ static struct json_object *
 hello (struct gw_events *e, const struct gw_request *r)
 {
   struct json_object *object = figures (e, 0, e->told_seconds);
-  const struct gw_clients *clients = &r->wheel->clients;
+  const struct gw_clients *clients = &r->wheel->config->clients;
 
   add (object, "version", json_object_new_string (kw_version ()));
-  add (object, "uptime", json_object_new_int64 (gw_now_ms () - e->gateway->began_ms));
-  add (object, "state", json_object_new_string (kw_client_state (r->wheel->client)));
+  add (object, "uptime", json_object_new_int64 (gw_now_ms () - e->worker->gateway->began_ms));
+  add (object, "state", json_object_new_string (kw_client_state (r->wheel->config->client)));
   if (clients->by_token)
     add (object, "client", json_object_new_string (r->client->name));
   add (object, "may_reset",
        json_object_new_boolean (!clients->by_token || r->client->admin));
-  add (object, "providers", gw_view_all (r->wheel->client));
+  add (object, "providers", gw_view_all (r->wheel->config->client));
   add (object, "notes", notes_view (e));
   return object;
 }
@@ -196,13 +197,16 @@ greet (struct gw_events *e, struct gw_request *r)
 enum MHD_Result
 gw_events_answer (struct gw_request *r)
 {
-  struct gw_events *e = r->gateway->events;
+  struct gw_events *e = r->worker->events;
+  int draining = atomic_load (&r->gateway->draining);
 
-  if (r->gateway->draining || e->n == GW_EVENTS_WATCHERS) {
+  if (draining || atomic_fetch_add (&r->gateway->watchers, 1) >= GW_EVENTS_WATCHERS) {
+    if (!draining)
+      atomic_fetch_sub (&r->gateway->watchers, 1);
     gw_error_set (&r->error, 503, "server_error",
-                  r->gateway->draining ? "shutting_down" : "too_many_watchers",
-                  r->gateway->draining ? "the gateway is shutting down"
-                                       : "%d watch already, and more may not",
+                  draining ? "shutting_down" : "too_many_watchers",
+                  draining ? "the gateway is shutting down"
+                           : "%d watch already, and more may not",
                   GW_EVENTS_WATCHERS);
     r->error.retry_after_ms = 1000;
     return gw_answer_error (r);
@@ -223,7 +227,7 @@ gw_events_answer (struct gw_request *r)
 void
 gw_events_leave (struct gw_request *r)
 {
-  struct gw_events *e = r->gateway->events;
+  struct gw_events *e = r->worker->events;
   size_t i = 0;
 
   if (!r->watching)
@@ -231,14 +235,13 @@ gw_events_leave (struct gw_request *r)
   while (e->watchers[i] != r)
     i++;
   e->watchers[i] = e->watchers[--e->n];
+  atomic_fetch_sub (&r->gateway->watchers, 1);
   r->watching = 0;
 }
 
 void
-gw_events_end (struct gw_gateway *g)
+gw_events_end (struct gw_events *e)
 {
-  struct gw_events *e = g->events;
-
   for (size_t i = 0; i < e->n; i++) {
     put (e->watchers[i], "bye", "{}", 2);
     end_stream (e->watchers[i]);
@@ -247,13 +250,17 @@ gw_events_end (struct gw_gateway *g)
 }
 
 void
-gw_events_sweep (struct gw_gateway *g)
+gw_events_sweep (struct gw_events *e)
 {
-  struct gw_events *e = g->events;
+  struct gw_gateway *g = e->worker->gateway;
+  uint64_t seconds;
 
-  gw_pulse_turn (&e->pulse, gw_now_ms ());
+  gw_lock (g);
+  gw_pulse_turn (&g->pulse, gw_now_ms ());
+  seconds = g->pulse.n;
+  gw_unlock (g);
   if (e->n == 0) {
-    e->told_seconds = e->pulse.n;
+    e->told_seconds = seconds;
     return;
   }
   for (size_t i = 0; i < e->n; i++)
@@ -262,30 +269,17 @@ gw_events_sweep (struct gw_gateway *g)
     else if (e->watchers[i]->ended)
       e->watchers[i]->ended = 2;        /* it has a second for its last bytes */
   tell_changes (e);
-  tell (e, "tick", figures (e, e->told_seconds, e->pulse.n));
-  e->told_seconds = e->pulse.n;
+  tell (e, "tick", figures (e, e->told_seconds, seconds));
+  e->told_seconds = seconds;
 }
 
 /* ---- What happens ------------------------------------------------------------------------ */
 
 void
-gw_events_note (struct gw_events *e, const kw_event *event)
-{
-  gw_notes_event (e->notes, event);
-}
-
-void
 gw_events_reset (struct gw_request *r, const char *provider, const char *key)
 {
-  gw_notes_reset (r->gateway->events->notes, provider, key,
-                  r->wheel->clients.by_token ? r->client->name : NULL, gw_unix_ms ());
-}
-
-void
-gw_events_served (const struct gw_request *r)
-{
-  gw_pulse_add (&r->gateway->events->pulse, gw_now_ms (), r->status >= 400,
-                r->first_byte_ms > 0 ? r->first_byte_ms - r->began_ms : -1);
+  gw_notes_reset (r->gateway->notes, provider, key,
+                  r->wheel->config->clients.by_token ? r->client->name : NULL, gw_unix_ms ());
 }
 
 /* ---- Beginning and end ------------------------------------------------------------------- */
@@ -299,24 +293,26 @@ wake (void *user)
 }
 
 int
-gw_events_new (struct gw_gateway *g, struct gw_events **ret)
+gw_events_new (struct gw_worker *w, struct gw_events **ret)
 {
   struct gw_events *e = calloc (1, sizeof *e);
   int r;
 
   if (e == NULL)
     return -ENOMEM;
-  e->gateway = g;
+  e->worker = w;
   e->fresh.on_ready = on_fresh;
   e->fresh.fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
-  e->notes = gw_notes_new (wake, e);
-  r = e->fresh.fd < 0 ? -errno : e->notes == NULL ? -ENOMEM
-                      : gw_loop_add (&g->loop, &e->fresh, EPOLLIN);
-  if (r != 0)
+  r = e->fresh.fd >= 0 ? gw_loop_add (&w->loop, &e->fresh, EPOLLIN) : -errno;
+  if (r != 0) {
     gw_events_free (e);
-  else
-    *ret = e;
-  return r;
+    return r;
+  }
+  e->reader.on_fresh = wake;
+  e->reader.user = e;
+  gw_notes_read (w->gateway->notes, &e->reader);
+  *ret = e;
+  return 0;
 }
 
 void
@@ -324,7 +320,7 @@ gw_events_free (struct gw_events *e)
 {
   if (e == NULL)
     return;
-  gw_notes_free (e->notes);
+  gw_notes_leave (e->worker->gateway->notes, &e->reader);
   gw_view_clear (&e->view);
   if (e->fresh.fd >= 0)
     (void) close (e->fresh.fd);

@@ -13,21 +13,18 @@
 
 #include "request.h"
 
+/* On all loops. */
 enum { GW_EVENTS_WATCHERS = 32 };
 
 struct gw_events;
 
-/* 0 or a negative errno. */
-int gw_events_new (struct gw_gateway *, struct gw_events **ret);
-/* No watcher may be there any more, and no client whose events are noted. */
+/* Those of one loop.  0 or a negative errno. */
+int gw_events_new (struct gw_worker *, struct gw_events **ret);
+/* No watcher may be there any more. */
 void gw_events_free (struct gw_events *);
 
-/* An event of a client's; on any thread. */
-void gw_events_note (struct gw_events *, const kw_event *);
 /* Keys were reset by request; provider or key NULL: all of them. */
 void gw_events_reset (struct gw_request *, const char *provider, const char *key);
-/* A provider's request is over. */
-void gw_events_served (const struct gw_request *);
 
 /* GET /events. */
 enum MHD_Result gw_events_answer (struct gw_request *);
@@ -35,8 +32,8 @@ enum MHD_Result gw_events_answer (struct gw_request *);
 void gw_events_leave (struct gw_request *);
 
 /* What is due each second. */
-void gw_events_sweep (struct gw_gateway *);
+void gw_events_sweep (struct gw_events *);
 /* All streams end; their pages may come again. */
-void gw_events_end (struct gw_gateway *);
+void gw_events_end (struct gw_events *);
 
 #endif

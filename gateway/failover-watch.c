@@ -12,35 +12,37 @@
 /* ---- The breaker -------------------------------------------------------------------- */
 
 static void
-failed (struct gw_request *r)
+tell_breaker (struct gw_request *r, int success)
 {
   struct gw_provider *p = r->way.provider;
-  enum gw_breaker_state before = p->breaker.state;
-  int64_t now_ms = gw_now_ms ();
+  struct gw_breaker *b = &p->breaker;
+  enum gw_breaker_state before, after;
+  int64_t now_ms = gw_now_ms (), wait_ms;
 
-  gw_breaker_failure (&p->breaker, &p->rules, now_ms, r->way.era, randombytes_random ());
-  if (p->breaker.state != before)
-    gw_account_breaker (r->gateway, p, now_ms);
-}
-
-static void
-succeeded (struct gw_request *r)
-{
-  struct gw_provider *p = r->way.provider;
-  enum gw_breaker_state before = p->breaker.state;
-
-  gw_breaker_success (&p->breaker, r->way.era);
-  if (p->breaker.state != before)
-    gw_account_breaker (r->gateway, p, gw_now_ms ());
+  gw_lock (r->gateway);
+  before = b->state;
+  if (success)
+    gw_breaker_success (b, r->way.era);
+  else
+    gw_breaker_failure (b, &p->rules, now_ms, r->way.era, randombytes_random ());
+  after = b->state;
+  wait_ms = gw_breaker_wait_ms (b, now_ms);
+  gw_unlock (r->gateway);
+  if (after != before)
+    gw_account_breaker (r->gateway, p->name, after, wait_ms);
 }
 
 /* A call that would wait, to ask a provider that others do not ask any more. */
 static int
-waits_in_vain (const struct gw_way *way)
+waits_in_vain (const struct gw_request *r)
 {
-  const struct gw_breaker *b = &way->provider->breaker;
+  const struct gw_breaker *b = &r->way.provider->breaker;
+  int in_vain;
 
-  return b->state != GW_BREAKER_CLOSED && b->era != way->era;
+  gw_lock (r->gateway);
+  in_vain = b->state != GW_BREAKER_CLOSED && b->era != r->way.era;
+  gw_unlock (r->gateway);
+  return in_vain;
 }
 
 void
@@ -50,10 +52,10 @@ gw_failover_event (struct gw_request *r, const kw_event *e)
 
   if (e->type == KW_EVENT_VERDICT && e->verdict == KW_VERDICT_TRANSIENT) {
     if (!r->starved)            /* else it waited for the client */
-      failed (r);
+      tell_breaker (r, 0);
   } else if (e->type == KW_EVENT_VERDICT && e->verdict != KW_VERDICT_UNKNOWN)
-    succeeded (r);              /* a limit or a refusal is an answer, too */
-  if (e->type == KW_EVENT_WAIT && r->handle != NULL && waits_in_vain (way)) {
+    tell_breaker (r, 1);        /* a limit or a refusal is an answer, too */
+  if (e->type == KW_EVENT_WAIT && r->handle != NULL && waits_in_vain (r)) {
     way->moving = 1;
     kw_handle_cancel (r->handle);
   }
@@ -64,7 +66,7 @@ gw_failover_started (struct gw_request *r, const kw_start *start)
 {
   if (start->http_status >= 400)
     return;
-  succeeded (r);
+  tell_breaker (r, 1);
   r->way.rest = NULL;           /* what comes now is the client's */
   gw_buffer_clear (&r->way.body);
 }

@@ -13,12 +13,17 @@
 /* ---- Errors ---------------------------------------------------------------------------- */
 
 static void
-circuit_error (const struct gw_provider *p, struct gw_error *e)
+circuit_error (struct gw_gateway *g, const struct gw_provider *p, struct gw_error *e)
 {
-  int64_t ms = gw_breaker_wait_ms (&p->breaker, gw_now_ms ());
+  int64_t ms, now_ms = gw_now_ms ();
+  enum gw_breaker_state state;
 
+  gw_lock (g);
+  ms = gw_breaker_wait_ms (&p->breaker, now_ms);
+  state = p->breaker.state;
+  gw_unlock (g);
   gw_error_set (e, 503, "server_error", "circuit_open",
-                p->breaker.state == GW_BREAKER_HALF_OPEN
+                state == GW_BREAKER_HALF_OPEN
                   ? "%s is not asked: it failed, and one request tries it just now"
                   : "%s is not asked for the next %.1f seconds: it failed too often",
                 p->name, (double) ms / 1000.0);
@@ -161,13 +166,18 @@ static int
 ask (struct gw_request *r, struct gw_provider *p)
 {
   struct gw_way *way = &r->way;
+  int64_t now_ms = gw_now_ms ();
+  int may;
 
   way->provider = p;
   way->moving = 0;
   way->attempts = r->record.attempts;
   way->switches = r->record.switches;
   way->waited_ms = r->record.waited_ms;
-  return gw_breaker_ask (&p->breaker, &p->rules, gw_now_ms (), &way->era);
+  gw_lock (r->gateway);
+  may = gw_breaker_ask (&p->breaker, &p->rules, now_ms, &way->era);
+  gw_unlock (r->gateway);
+  return may;
 }
 
 static void
@@ -175,15 +185,19 @@ stopped (struct gw_request *r, const struct gw_provider *p)
 {
   struct gw_error e;
 
-  circuit_error (p, &e);
+  circuit_error (r->gateway, p, &e);
   keep_error (&r->way, p->name, &e);
   keep_left (&r->way, p->name, e.code);
 }
 
 static void
-nothing_came (struct gw_way *way)
+nothing_came (struct gw_request *r)
 {
-  gw_breaker_nothing (&way->provider->breaker, gw_now_ms (), way->era);
+  int64_t now_ms = gw_now_ms ();
+
+  gw_lock (r->gateway);
+  gw_breaker_nothing (&r->way.provider->breaker, now_ms, r->way.era);
+  gw_unlock (r->gateway);
 }
 
 static int
@@ -205,7 +219,7 @@ send_to (struct gw_request *r, struct gw_provider *p, const char *from, const ch
   gw_call_send (r, p->name, &body, 0, deadline_ms);
   gw_buffer_clear (&body);
   if (r->handle == NULL) {
-    nothing_came (&r->way);
+    nothing_came (r);
     return 0;
   }
   r->way.moves++;
@@ -227,7 +241,7 @@ send_on (struct gw_request *r)
   if (reason != NULL)
     (void) strncat (why, reason + 1, sizeof why - 1);
   while (left_ms > 0 && (name = gw_next_word (&way->rest, &len)) != NULL) {
-    p = gw_providers_find (&r->wheel->providers, name, len);
+    p = gw_providers_find (&r->wheel->config->providers, name, len);
     if (p != NULL && send_to (r, p, from, why, left_ms))
       return 1;
   }
@@ -269,7 +283,7 @@ void
 gw_failover_begin (struct gw_request *r, int64_t length)
 {
   struct gw_way *way = &r->way;
-  struct gw_provider *p = gw_providers_find (&r->wheel->providers, r->route.provider,
+  struct gw_provider *p = gw_providers_find (&r->wheel->config->providers, r->route.provider,
                                              strlen (r->route.provider));
 
   r->sent = 1;
@@ -285,7 +299,7 @@ gw_failover_begin (struct gw_request *r, int64_t length)
     gw_call_send (r, p->name, !r->arrived ? NULL : way->rest != NULL ? &way->body : &r->body,
                   length, 0);
     if (r->handle == NULL)
-      nothing_came (way);
+      nothing_came (r);
     if (r->arrived)
       gw_buffer_clear (&r->body); /* the library has a copy */
     return;
@@ -302,7 +316,7 @@ gw_failover_feed (struct gw_request *r, const char *data, size_t len)
 
   if (way->rest == NULL)
     return;
-  if (r->received > r->wheel->settings.replay_limit
+  if (r->received > r->wheel->config->settings.replay_limit
       || gw_buffer_put (&way->body, data, len) != 0) {
     gw_buffer_clear (&way->body);
     way->rest = NULL;
@@ -329,13 +343,13 @@ gw_failover_ended (struct gw_request *r, int code, const struct kw_error *why)
   struct gw_error e;
   int before = way->moves > 0 || way->moving;
 
-  nothing_came (way);
+  nothing_came (r);
   if (code == 0 || r->error.status != 0 || (r->head.status > 0 && r->head.status < 400)
       || !is_providers_trouble (r, code, why)
       || (way->rest == NULL && !way->lost && !before))
     return 0;
   if (way->moving)
-    circuit_error (way->provider, &e);
+    circuit_error (r->gateway, way->provider, &e);
   else
     gw_error_of_call (&e, code, why, gw_unix_ms ());
   keep_error (way, way->provider->name, &e);

@@ -54,7 +54,7 @@ host_is_ours (const struct gw_request *r, const char *host)
   return is_loopback_address (host, len)
          || (len == 9 && strncasecmp (host, "localhost", 9) == 0)
          || (len == 5 && strncmp (host, "[::1]", 5) == 0)
-         || listed (r->wheel->settings.allowed_hosts, host, len);
+         || listed (r->wheel->config->settings.allowed_hosts, host, len);
 }
 
 /* A unix socket is out of a browser's reach, and a token out of a page's. */
@@ -63,7 +63,7 @@ check_host (struct gw_request *r)
 {
   const char *host = field (r, MHD_HTTP_HEADER_HOST);
 
-  if (r->conn->is_unix || r->wheel->clients.by_token || host == NULL
+  if (r->conn->is_unix || r->wheel->config->clients.by_token || host == NULL
       || host_is_ours (r, host))
     return 0;
   gw_error_set (&r->error, 403, "invalid_request_error", "host_not_allowed",
@@ -120,7 +120,7 @@ gw_gate_is_foreign (const struct gw_request *r)
   const char *origin = field (r, MHD_HTTP_HEADER_ORIGIN);
 
   return origin != NULL
-         && listed (r->wheel->settings.allowed_origins, origin, strlen (origin));
+         && listed (r->wheel->config->settings.allowed_origins, origin, strlen (origin));
 }
 
 /* ---- Token ------------------------------------------------------------------------ */
@@ -140,7 +140,7 @@ shown_token (const struct gw_request *r)
 static int
 check_token (struct gw_request *r)
 {
-  struct gw_clients *clients = &r->wheel->clients;
+  struct gw_clients *clients = &r->wheel->config->clients;
   const char *token = shown_token (r);
 
   if (clients->by_token)
@@ -171,10 +171,13 @@ gw_gate_check (struct gw_request *r)
   if (check_host (r) != 0 || check_origin (r) != 0 || open || is_preflight (r)
       || check_token (r) != 0)
     return;
-  if (r->route.place == GW_RESET && r->wheel->clients.by_token && !r->client->admin)
+  if (r->route.place == GW_RESET && r->wheel->config->clients.by_token && !r->client->admin)
     gw_error_set (&r->error, 403, "invalid_request_error", "not_admin",
                   "\"%s\" may not reset keys: its line in client_tokens has no \"admin\"",
                   r->client->name);
-  else if (r->route.place == GW_PROVIDER)
+  else if (r->route.place == GW_PROVIDER) {
+    gw_lock (r->gateway);
     r->entered = gw_client_enter (r->client, r->began_ms, &r->error);
+    gw_unlock (r->gateway);
+  }
 }

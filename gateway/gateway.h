@@ -1,61 +1,42 @@
-/* gateway - the whole: one loop, its sockets, the HTTP server and the clients
- * of keywheel.  There is no other state: two of them in one process would never
- * meet. */
+/* gateway - what the loops of a gateway have in common.  There is no other
+ * state: two gateways in one process would never meet. */
 #ifndef GW_GATEWAY_H
 #define GW_GATEWAY_H
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "listen.h"
 #include "log.h"
-#include "loop.h"
 #include "metrics.h"
-#include "wheel.h"
+#include "notes.h"
+#include "pulse.h"
 
-struct MHD_Daemon;
-struct gw_events;
-struct gw_gateway;
-struct gw_request;
-
-/* A connection of a client's. */
-struct gw_conn {
-  struct gw_watch watch;        /* its other end hangs up                 */
-  struct gw_gateway *gateway;
-  struct gw_conn *next, **link;
-  struct gw_request *request;   /* being served; NULL: none               */
-  int64_t head_by_ms;           /* when the next request's head has to be there */
-  int hung;                     /* the client sends no more               */
-  int is_unix;
-};
-
-struct gw_port {                /* a listener at work */
-  struct gw_watch watch;
-  struct gw_gateway *gateway;
-  const struct gw_listener *listener;
-};
+struct gw_worker;
 
 struct gw_gateway {
-  struct gw_loop loop;
-  struct gw_listeners listeners;
-  struct gw_port ports[GW_LISTEN_MAX];
-  int accepting;                /* the ports are watched                  */
-  int draining;                 /* nothing new; connections end           */
-
-  struct MHD_Daemon *daemon;
-  struct gw_watch daemon_watch;
-  int daemon_ready;             /* something is to be done there          */
-  const struct gw_port *accepting_on; /* while a connection is handed over */
-  struct gw_conn *conns;
-  size_t n_conns;
-  size_t n_requests;            /* begun, and not over                    */
-
-  struct gw_wheel *wheel;       /* the newest; older ones behind it       */
+  /* Of metrics and pulse, and of each configuration's breakers and clients.  Held
+   * for as long as counting takes; nothing else is called meanwhile. */
+  pthread_mutex_t lock;
   struct gw_metrics metrics;
-  struct gw_log log;
-  struct gw_events *events;     /* for those who watch                    */
-  int level;                    /* of what is told: log_level and -v      */
+  struct gw_pulse pulse;
+  struct gw_log log;            /* has a lock of its own; so have the notes */
+  struct gw_notes *notes;
+  struct gw_worker *workers;    /* the first is the main thread's         */
+  size_t n_workers;
+  atomic_int watchers;          /* of events, on all loops                */
+  atomic_int draining;          /* nothing new; connections end           */
+  atomic_int level;             /* of what is told: log_level and -v      */
   int64_t began_ms;
 };
+
+void gw_lock (struct gw_gateway *);
+void gw_unlock (struct gw_gateway *);
+
+/* On all loops: connections of clients, with those that are on their way to their
+ * loop, and requests that have begun and are not over. */
+size_t gw_n_conns (const struct gw_gateway *);
+size_t gw_n_requests (const struct gw_gateway *);
 
 #endif

@@ -2,28 +2,40 @@
  * Connections come and go here; what is asked on them is request.c's.
  *
  * Why this library: requests are parsed, bounded, kept alive and chunked by it,
- * and have been for years at others'; with its own epoll inside ours one thread
- * waits for clients and providers alike.  A server of our own was a quarter
+ * and have been for years at others'; with its own epoll inside ours a
+ * thread waits for clients and providers alike.  A server of our own was a quarter
  * faster as a prototype, and would have been all of that anew. */
 #ifndef GW_HTTP_H
 #define GW_HTTP_H
 
-#include "gateway.h"
+#include <sys/socket.h>
 
-/* Listens on gateway->listeners, which are open.  0 or a negative errno. */
-int gw_http_start (struct gw_gateway *);
+#include "worker.h"
+
+/* A connection that was accepted. */
+struct gw_arrival {
+  int fd;
+  int is_unix;
+  socklen_t len;
+  struct sockaddr_storage address;
+};
+
+/* 0 or a negative errno. */
+int gw_http_start (struct gw_worker *);
 /* Every connection ends.  No request may be suspended. */
-void gw_http_stop (struct gw_gateway *);
+void gw_http_stop (struct gw_worker *);
 
-/* Nothing new comes in; what is kept alive and idle ends. */
-void gw_http_drain (struct gw_gateway *);
+/* One more connection, whose descriptor it takes over.  0, or -1: it was closed. */
+int gw_http_add (struct gw_worker *, const struct gw_arrival *);
+/* What is kept alive and idle ends. */
+void gw_http_drain (struct gw_worker *);
 
 /* Does what is due, if anything is. */
-void gw_http_turn (struct gw_gateway *);
+void gw_http_turn (struct gw_worker *);
 /* How long nothing will be; -1: for ever. */
-int gw_http_timeout (struct gw_gateway *);
+int gw_http_timeout (struct gw_worker *);
 
 /* Ends connections whose time is over; about once a second. */
-void gw_http_sweep (struct gw_gateway *, int64_t now_ms);
+void gw_http_sweep (struct gw_worker *, int64_t now_ms);
 
 #endif

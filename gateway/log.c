@@ -13,31 +13,27 @@
 #define PATH_SHOWN 512
 #define WAITING_MAX (1024 * 1024) /* lines beyond are lost, not memory */
 
-int
-gw_log_open (struct gw_log *log, const char *where)
+void
+gw_log_init (struct gw_log *log)
 {
-  log->fd = -1;
-  if (where == NULL || strcmp (where, "off") == 0)
-    return 0;
+  *log = (struct gw_log) { .fd = -1 };
+  (void) pthread_mutex_init (&log->lock, NULL);
+}
+
+static int
+open_fd (const char *where)
+{
+  int fd;
+
   if (strcmp (where, "stderr") == 0)
-    log->fd = fcntl (STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+    fd = fcntl (STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
   else
-    log->fd = open (where, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
-  return log->fd >= 0 ? 0 : -errno;
+    fd = open (where, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+  return fd >= 0 ? fd : -errno;
 }
 
-void
-gw_log_close (struct gw_log *log)
-{
-  gw_log_flush (log);
-  if (log->fd >= 0)
-    (void) close (log->fd);
-  log->fd = -1;
-  gw_buffer_clear (&log->lines);
-}
-
-void
-gw_log_flush (struct gw_log *log)
+static void
+flush (struct gw_log *log)
 {
   size_t left = gw_buffer_len (&log->lines);
   const char *at = gw_buffer_bytes (&log->lines);
@@ -52,6 +48,54 @@ gw_log_flush (struct gw_log *log)
     left -= (size_t) n;
   }
   log->lines.at = log->lines.end = 0;
+}
+
+/* fd -1: none. */
+static void
+change (struct gw_log *log, int fd)
+{
+  (void) pthread_mutex_lock (&log->lock);
+  flush (log);
+  if (log->fd >= 0)
+    (void) close (log->fd);
+  log->fd = fd;
+  (void) pthread_mutex_unlock (&log->lock);
+}
+
+int
+gw_log_open (struct gw_log *log, const char *where)
+{
+  int off = where == NULL || strcmp (where, "off") == 0;
+  int fd = off ? -1 : open_fd (where);
+
+  if (fd < 0 && !off)
+    return fd;
+  change (log, fd);
+  return 0;
+}
+
+void
+gw_log_clear (struct gw_log *log)
+{
+  change (log, -1);
+  gw_buffer_clear (&log->lines);
+  (void) pthread_mutex_destroy (&log->lock);
+}
+
+int
+gw_log_is_open (const struct gw_log *log)
+{
+  return atomic_load (&log->fd) >= 0;
+}
+
+void
+gw_log_flush (struct gw_log *log)
+{
+  if (!gw_log_is_open (log))
+    return;
+  (void) pthread_mutex_lock (&log->lock);
+  flush (log);
+  (void) pthread_mutex_unlock (&log->lock);
 }
 
 /* ---- A line ------------------------------------------------------------------------ */
@@ -120,8 +164,6 @@ gw_log_add (struct gw_log *log, const struct gw_log_line *in)
 {
   struct line l = { .len = 0 };
 
-  if (log->fd < 0 || gw_buffer_len (&log->lines) > WAITING_MAX)
-    return;
   put_time (&l, in->at_unix_ms);
   put_text (&l, "client", in->client);
   put_text (&l, "method", in->method);
@@ -139,6 +181,10 @@ gw_log_add (struct gw_log *log, const struct gw_log_line *in)
   put_ms (&l, "bytes_in", in->bytes_in);
   put_ms (&l, "bytes_out", in->bytes_out);
   put (&l, "}\n");
-  if (l.len > 0 && l.text[l.len - 1] == '\n')
+  if (l.len == 0 || l.text[l.len - 1] != '\n')
+    return;
+  (void) pthread_mutex_lock (&log->lock);
+  if (log->fd >= 0 && gw_buffer_len (&log->lines) <= WAITING_MAX)
     (void) gw_buffer_put (&log->lines, l.text, l.len);
+  (void) pthread_mutex_unlock (&log->lock);
 }

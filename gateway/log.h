@@ -4,6 +4,8 @@
 #ifndef GW_LOG_H
 #define GW_LOG_H
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "buffer.h"
@@ -19,14 +21,19 @@ struct gw_log_line {
 };
 
 struct gw_log {
-  int fd;                       /* -1: there is no log                    */
+  pthread_mutex_t lock;         /* held while it is written, too          */
+  atomic_int fd;                /* -1: there is no log                    */
   struct gw_buffer lines;
 };
 
-/* where: "off", "stderr" or a path.  0 or a negative errno. */
+void gw_log_init (struct gw_log *);
+void gw_log_clear (struct gw_log *);
+/* Instead of what is open.  where: "off", "stderr" or a path.  0 or a negative
+ * errno, and all is as before. */
 int gw_log_open (struct gw_log *, const char *where);
-void gw_log_close (struct gw_log *);
 
+/* All from here on: on any thread. */
+int gw_log_is_open (const struct gw_log *);
 void gw_log_add (struct gw_log *, const struct gw_log_line *);
 void gw_log_flush (struct gw_log *);
 

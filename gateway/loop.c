@@ -2,17 +2,47 @@
 #include "loop.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #define AT_ONCE 64
 
+static void
+on_woken (struct gw_watch *watch, uint32_t events)
+{
+  struct gw_loop *loop = (struct gw_loop *) (void *) ((char *) watch
+                                                      - offsetof (struct gw_loop, woken));
+  struct gw_post *post;
+  eventfd_t n;
+
+  (void) events;
+  (void) eventfd_read (watch->fd, &n);
+  (void) pthread_mutex_lock (&loop->lock);
+  post = loop->posts;
+  loop->posts = NULL;
+  loop->last = &loop->posts;
+  (void) pthread_mutex_unlock (&loop->lock);
+  while (post != NULL) {
+    struct gw_post *next = post->next;
+    post->run (post);
+    post = next;
+  }
+}
+
 int
 gw_loop_init (struct gw_loop *loop)
 {
-  loop->epoll_fd = epoll_create1 (EPOLL_CLOEXEC);
-  return loop->epoll_fd >= 0 ? 0 : -errno;
+  *loop = (struct gw_loop) { .epoll_fd = epoll_create1 (EPOLL_CLOEXEC),
+                             .woken = { .on_ready = on_woken, .fd = -1 } };
+  loop->last = &loop->posts;
+  (void) pthread_mutex_init (&loop->lock, NULL);
+  if (loop->epoll_fd < 0)
+    return -errno;
+  loop->woken.fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
+  return loop->woken.fd >= 0 ? gw_loop_add (loop, &loop->woken, EPOLLIN) : -errno;
 }
 
 void
@@ -20,7 +50,30 @@ gw_loop_clear (struct gw_loop *loop)
 {
   if (loop->epoll_fd >= 0)
     (void) close (loop->epoll_fd);
-  loop->epoll_fd = -1;
+  if (loop->woken.fd >= 0)
+    (void) close (loop->woken.fd);
+  (void) pthread_mutex_destroy (&loop->lock);
+}
+
+void
+gw_loop_wake (struct gw_loop *loop)
+{
+  (void) eventfd_write (loop->woken.fd, 1);
+}
+
+void
+gw_loop_post (struct gw_loop *loop, struct gw_post *post)
+{
+  int first;
+
+  post->next = NULL;
+  (void) pthread_mutex_lock (&loop->lock);
+  first = loop->posts == NULL;
+  *loop->last = post;
+  loop->last = &post->next;
+  (void) pthread_mutex_unlock (&loop->lock);
+  if (first)
+    gw_loop_wake (loop);
 }
 
 static int

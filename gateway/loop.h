@@ -1,8 +1,9 @@
-/* loop - the gateway's one wait: descriptors in an epoll, and who is told of
- * them.  Knows neither HTTP nor keywheel. */
+/* loop - the one wait of a thread: descriptors in an epoll, who is told of them,
+ * and what other threads post.  Knows neither HTTP nor keywheel. */
 #ifndef GW_LOOP_H
 #define GW_LOOP_H
 
+#include <pthread.h>
 #include <stdint.h>
 
 /* Part of what it watches for.  on_ready may not free any other watch: what is
@@ -13,8 +14,18 @@ struct gw_watch {
   int _reserved;
 };
 
+/* Part of what it is about, which run may free. */
+struct gw_post {
+  struct gw_post *next;
+  void (*run) (struct gw_post *);
+};
+
 struct gw_loop {
   int epoll_fd;
+  int _reserved;
+  struct gw_watch woken;        /* something was posted                   */
+  pthread_mutex_t lock;         /* of the posts                           */
+  struct gw_post *posts, **last;
 };
 
 /* 0 or a negative errno. */
@@ -27,6 +38,11 @@ int gw_loop_add (struct gw_loop *, struct gw_watch *, uint32_t events);
 int gw_loop_change (struct gw_loop *, struct gw_watch *, uint32_t events);
 /* A descriptor that is closed goes by itself. */
 void gw_loop_remove (struct gw_loop *, struct gw_watch *);
+
+/* From any thread: run is called on the loop's, in the order of the posts. */
+void gw_loop_post (struct gw_loop *, struct gw_post *);
+/* From any thread: it does not wait any longer. */
+void gw_loop_wake (struct gw_loop *);
 
 /* Waits up to timeout_ms (-1: for ever), and tells. */
 void gw_loop_wait (struct gw_loop *, int timeout_ms);

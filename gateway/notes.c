@@ -10,24 +10,19 @@
 
 struct gw_notes {
   pthread_mutex_t lock;
-  void (*on_fresh) (void *user);
-  void *user;
+  struct gw_notes_reader *readers;
   uint64_t n;                   /* ever noted                             */
-  int told;                     /* on_fresh was called                    */
-  int _reserved;
+  uint64_t changes;
   struct gw_note of[GW_NOTES_KEPT]; /* the one with this id at id % GW_NOTES_KEPT */
 };
 
 struct gw_notes *
-gw_notes_new (void (*on_fresh) (void *user), void *user)
+gw_notes_new (void)
 {
   struct gw_notes *notes = calloc (1, sizeof *notes);
 
-  if (notes == NULL)
-    return NULL;
-  (void) pthread_mutex_init (&notes->lock, NULL);
-  notes->on_fresh = on_fresh;
-  notes->user = user;
+  if (notes != NULL)
+    (void) pthread_mutex_init (&notes->lock, NULL);
   return notes;
 }
 
@@ -38,6 +33,30 @@ gw_notes_free (struct gw_notes *notes)
     return;
   (void) pthread_mutex_destroy (&notes->lock);
   free (notes);
+}
+
+void
+gw_notes_read (struct gw_notes *notes, struct gw_notes_reader *reader)
+{
+  (void) pthread_mutex_lock (&notes->lock);
+  reader->seen = notes->changes;
+  reader->told = 0;
+  reader->next = notes->readers;
+  notes->readers = reader;
+  (void) pthread_mutex_unlock (&notes->lock);
+}
+
+void
+gw_notes_leave (struct gw_notes *notes, struct gw_notes_reader *reader)
+{
+  struct gw_notes_reader **link = &notes->readers;
+
+  (void) pthread_mutex_lock (&notes->lock);
+  while (*link != NULL && *link != reader)
+    link = &(*link)->next;
+  if (*link != NULL)
+    *link = reader->next;
+  (void) pthread_mutex_unlock (&notes->lock);
 }
 
 /* ---- Adding ----------------------------------------------------------------------- */
@@ -82,29 +101,37 @@ find_same (struct gw_notes *notes, const struct gw_note *note)
   return NULL;
 }
 
+/* Under the lock, so that none is told of it who has read it already. */
+static void
+tell_readers (struct gw_notes *notes)
+{
+  for (struct gw_notes_reader *r = notes->readers; r != NULL; r = r->next) {
+    if (r->told)
+      continue;
+    r->told = 1;
+    r->on_fresh (r->user);
+  }
+}
+
 static void
 add (struct gw_notes *notes, struct gw_note *note)
 {
   struct gw_note *same = NULL;
-  int tell;
 
   (void) pthread_mutex_lock (&notes->lock);
   if (note->type == KW_EVENT_SWITCH)
     same = find_same (notes, note);
   if (same != NULL) {
     same->times++;
-    same->fresh = 1;
+    same->change = ++notes->changes;
   } else {
     note->id = ++notes->n;
     note->times = 1;
-    note->fresh = 1;
+    note->change = ++notes->changes;
     notes->of[note->id % GW_NOTES_KEPT] = *note;
   }
-  tell = !notes->told;
-  notes->told = 1;
+  tell_readers (notes);
   (void) pthread_mutex_unlock (&notes->lock);
-  if (tell)
-    notes->on_fresh (notes->user);
 }
 
 static int
@@ -156,23 +183,24 @@ gw_notes_reset (struct gw_notes *notes, const char *provider, const char *key,
 /* ---- Taking ------------------------------------------------------------------------ */
 
 int
-gw_notes_take (struct gw_notes *notes, struct gw_note *ret)
+gw_notes_take (struct gw_notes *notes, struct gw_notes_reader *reader, struct gw_note *ret)
 {
-  int found = 0;
+  const struct gw_note *found = NULL;
 
   (void) pthread_mutex_lock (&notes->lock);
-  for (uint64_t id = oldest (notes); id <= notes->n && !found; id++) {
-    struct gw_note *note = &notes->of[id % GW_NOTES_KEPT];
-    found = note->fresh;
-    if (!found)
-      continue;
-    note->fresh = 0;
-    *ret = *note;
+  for (uint64_t id = oldest (notes); id <= notes->n; id++) {
+    const struct gw_note *note = &notes->of[id % GW_NOTES_KEPT];
+    if (note->change > reader->seen && (found == NULL || note->change < found->change))
+      found = note;
   }
-  if (!found)
-    notes->told = 0;
+  if (found != NULL) {
+    *ret = *found;
+    reader->seen = found->change;
+  } else {
+    reader->told = 0;
+  }
   (void) pthread_mutex_unlock (&notes->lock);
-  return found;
+  return found != NULL;
 }
 
 size_t

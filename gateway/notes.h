@@ -1,5 +1,6 @@
 /* notes - the last things that happened to the keys, as the page lists them.  Any
- * thread may add one; the loop is woken and takes what is new.  Knows no HTTP. */
+ * thread may add one; the loops are woken, and each takes what is new to it.  Knows
+ * no HTTP. */
 #ifndef GW_NOTES_H
 #define GW_NOTES_H
 
@@ -20,7 +21,9 @@ struct gw_note {
   int32_t type;
   int32_t verdict;
   uint32_t times;               /* it happened, one after the other       */
-  int32_t fresh;                /* gw_notes_take has not given it yet     */
+  int32_t _reserved;
+  uint64_t change;              /* counts up whenever one is new or another
+                                   of its kind came                       */
   char provider[KW_NAME_MAX];
   char key[KW_NAME_MAX];        /* "": all of them                        */
   char to_key[KW_NAME_MAX];
@@ -31,10 +34,24 @@ struct gw_note {
 
 struct gw_notes;
 
-/* on_fresh is called when there is something to take; on any thread, and not
- * again before gw_notes_take said that there is no more. */
-struct gw_notes *gw_notes_new (void (*on_fresh) (void *user), void *user);
+/* Who takes what is new.  on_fresh is called when there is something to take; on
+ * any thread, and not again before gw_notes_take said that there is no more. */
+struct gw_notes_reader {
+  struct gw_notes_reader *next;
+  void (*on_fresh) (void *user);
+  void *user;
+  uint64_t seen;                /* the change it took last                */
+  int told;                     /* on_fresh was called                    */
+  int _reserved;
+};
+
+struct gw_notes *gw_notes_new (void);
 void gw_notes_free (struct gw_notes *);
+
+/* With on_fresh and user set: from now on, until it leaves; neither within
+ * on_fresh. */
+void gw_notes_read (struct gw_notes *, struct gw_notes_reader *);
+void gw_notes_leave (struct gw_notes *, struct gw_notes_reader *);
 
 /* What is of interest is noted.  Of the same switch again and again, as when a key
  * with many requests under way runs out, there is one note. */
@@ -43,8 +60,8 @@ void gw_notes_event (struct gw_notes *, const kw_event *);
 void gw_notes_reset (struct gw_notes *, const char *provider, const char *key,
                      const char *by, int64_t at_ms);
 
-/* The next fresh one, oldest first.  0: there is none. */
-int gw_notes_take (struct gw_notes *, struct gw_note *ret);
+/* The next one that is new to the reader, oldest first.  0: there is none. */
+int gw_notes_take (struct gw_notes *, struct gw_notes_reader *, struct gw_note *ret);
 /* All that are kept, oldest first; how many. */
 size_t gw_notes_all (struct gw_notes *, struct gw_note ret[GW_NOTES_KEPT]);
 

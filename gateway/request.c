@@ -27,10 +27,11 @@
 #define SLOWEST 1024
 
 void *
-gw_request_begin (void *gateway, const char *uri, struct MHD_Connection *connection)
+gw_request_begin (void *worker, const char *uri, struct MHD_Connection *connection)
 {
   const union MHD_ConnectionInfo *info
     = MHD_get_connection_info (connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+  struct gw_worker *w = worker;
   struct gw_request *r = calloc (1, sizeof *r);
 
   if (r == NULL || info == NULL || info->socket_context == NULL
@@ -38,14 +39,15 @@ gw_request_begin (void *gateway, const char *uri, struct MHD_Connection *connect
     free (r);
     return NULL;
   }
-  r->gateway = gateway;
+  r->gateway = w->gateway;
+  r->worker = w;
   r->connection = connection;
   r->conn = info->socket_context;
   r->conn->request = r;
   r->gone = r->conn->hung;
   r->began_ms = gw_now_ms ();
   r->began_unix_ms = gw_unix_ms ();
-  r->gateway->n_requests++;
+  atomic_fetch_add (&w->n_requests, 1);
   return r;
 }
 
@@ -54,9 +56,12 @@ request_free (struct gw_request *r)
 {
   gw_account (r);
   gw_events_leave (r);
-  r->gateway->n_requests--;
-  if (r->entered)
+  if (r->entered) {
+    gw_lock (r->gateway);
     gw_client_leave (r->client);
+    gw_unlock (r->gateway);
+  }
+  atomic_fetch_sub (&r->worker->n_requests, 1);
   if (r->wheel != NULL)
     r->wheel->calls--;
   gw_buffer_clear (&r->body);
@@ -68,22 +73,22 @@ request_free (struct gw_request *r)
 }
 
 void
-gw_request_completed (void *gateway, struct MHD_Connection *connection, void **request,
+gw_request_completed (void *worker, struct MHD_Connection *connection, void **request,
                       enum MHD_RequestTerminationCode why)
 {
   struct gw_request *r = *request;
-  struct gw_gateway *g = gateway;
+  struct gw_worker *w = worker;
 
   (void) connection;
   *request = NULL;
   /* A connection that ends is closed in the next run, which nothing asks for. */
   if (why != MHD_REQUEST_TERMINATED_COMPLETED_OK)
-    g->daemon_ready = 1;
+    w->daemon_ready = 1;
   if (r == NULL)
     return;
   r->conn->request = NULL;
-  r->conn->head_by_ms = gw_now_ms () + g->wheel->settings.idle_timeout_ms
-                        + g->wheel->settings.header_timeout_ms;
+  r->conn->head_by_ms = gw_now_ms () + w->wheel->config->settings.idle_timeout_ms
+                        + w->wheel->config->settings.header_timeout_ms;
   r->conn = NULL;
   r->completed = 1;
   /* Who has got all of it may hang up before this is heard. */
@@ -114,7 +119,7 @@ gw_request_wake (struct gw_request *r)
     return;
   r->suspended = 0;
   MHD_resume_connection (r->connection);
-  r->gateway->daemon_ready = 1;
+  r->worker->daemon_ready = 1;
 }
 
 void
@@ -128,7 +133,7 @@ gw_request_hangup (struct gw_request *r)
 int64_t
 gw_request_due_ms (const struct gw_request *r)
 {
-  const struct gw_settings *s = &r->gateway->wheel->settings;
+  const struct gw_settings *s = &r->worker->wheel->config->settings;
 
   if (r->wheel == NULL)
     return r->conn->head_by_ms;
@@ -167,7 +172,7 @@ is_ours (const struct gw_request *r)
 static int64_t
 max_body (const struct gw_request *r)
 {
-  return is_ours (r) ? SMALL : r->wheel->settings.max_body;
+  return is_ours (r) ? SMALL : r->wheel->config->settings.max_body;
 }
 
 static void
@@ -205,7 +210,7 @@ head (struct gw_request *r, const char *method)
   int64_t length = content_length (r);
 
   r->method = method;
-  r->wheel = r->gateway->wheel;
+  r->wheel = r->worker->wheel;
   r->wheel->calls++;
   look (r);
   if (r->error.status == 0 && !is_ours (r) && (length < 0 || length > SMALL))
@@ -269,14 +274,14 @@ all_there (struct gw_request *r)
 }
 
 enum MHD_Result
-gw_request_handle (void *gateway, struct MHD_Connection *connection, const char *url,
+gw_request_handle (void *worker, struct MHD_Connection *connection, const char *url,
                    const char *method, const char *version, const char *data,
                    size_t *size, void **request)
 {
   struct gw_request *r = *request;
   enum MHD_Result result;
 
-  (void) gateway, (void) connection, (void) url, (void) version;
+  (void) worker, (void) connection, (void) url, (void) version;
   if (r == NULL)
     return MHD_NO;              /* there was no memory for it */
   if (r->wheel == NULL)

@@ -13,8 +13,8 @@
 #include "buffer.h"
 #include "error.h"
 #include "failover.h"
-#include "gateway.h"
 #include "route.h"
+#include "worker.h"
 
 /* What the provider's answer begins with. */
 struct gw_head {
@@ -35,6 +35,7 @@ struct gw_record {
 
 struct gw_request {
   struct gw_gateway *gateway;
+  struct gw_worker *worker;
   struct gw_conn *conn;
   struct MHD_Connection *connection;
   struct gw_wheel *wheel;       /* holds it; NULL: not yet                */
@@ -73,11 +74,11 @@ struct gw_request {
   int completed;                /* libmicrohttpd is through with it       */
 };
 
-void *gw_request_begin (void *gateway, const char *uri, struct MHD_Connection *);
-enum MHD_Result gw_request_handle (void *gateway, struct MHD_Connection *, const char *url,
+void *gw_request_begin (void *worker, const char *uri, struct MHD_Connection *);
+enum MHD_Result gw_request_handle (void *worker, struct MHD_Connection *, const char *url,
                                    const char *method, const char *version,
                                    const char *data, size_t *size, void **request);
-void gw_request_completed (void *gateway, struct MHD_Connection *, void **request,
+void gw_request_completed (void *worker, struct MHD_Connection *, void **request,
                            enum MHD_RequestTerminationCode);
 
 /* The client has hung up. */

@@ -1,9 +1,10 @@
-/* serve - the process of a gateway: its signals, its turns, its end (see
+/* serve - the process of a gateway: its signals, its loops, its end (see
  * serve.h). */
 #include "serve.h"
 
 #include <errno.h>
 #include <malloc.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -14,41 +15,51 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "accept.h"
 #include "cli.h"
-#include "events.h"
 #include "gateway.h"
-#include "http.h"
 #include "notify.h"
 #include "reload.h"
+#include "worker.h"
 
 #define SWEEP_MS 1000
+#define HANGS_MS 10000          /* without a turn                         */
 #define RUSH 256                /* requests at once                       */
+#define LOOPS_MAX 256           /* as the option loops                    */
 
 struct serve {
   struct gw_gateway gateway;
+  struct gw_accept accept;
   const struct cli_options *options;
+  struct gw_config *configs;    /* the newest first                       */
   struct gw_reload reload;
   struct gw_notify notify;
   struct gw_watch signals;
   size_t most;                  /* requests at once, lately               */
   int64_t sweep_ms;             /* when the next one is                   */
-  _Atomic int log_level;        /* of the newest configuration            */
   int64_t end_by_ms;            /* draining: when it is over; 0: it is not */
 };
+
+static struct gw_worker *
+main_worker (struct serve *s)
+{
+  return &s->gateway.workers[0];
+}
 
 /* ---- Signals ------------------------------------------------------------------ */
 
 static void
 end_calls (struct serve *s)
 {
-  for (struct gw_wheel *w = s->gateway.wheel; w != NULL; w = w->next)
-    kw_client_cancel (w->client);
+  for (struct gw_config *c = s->configs; c != NULL; c = c->next)
+    kw_client_cancel (c->client);
 }
 
 static void
 drain (struct serve *s)
 {
-  int64_t patience = s->gateway.wheel->settings.drain_timeout_ms;
+  int64_t patience = s->configs->settings.drain_timeout_ms;
+  size_t n;
 
   if (s->end_by_ms != 0) {      /* the second signal */
     end_calls (s);
@@ -56,10 +67,13 @@ drain (struct serve *s)
   }
   s->end_by_ms = gw_now_ms () + patience;
   gw_notify (&s->notify, "STOPPING=1");
-  cli_say ("ending: %zu request%s under way", s->gateway.n_requests,
-           s->gateway.n_requests == 1 ? "" : "s");
-  gw_events_end (&s->gateway);
-  gw_http_drain (&s->gateway);
+  n = gw_n_requests (&s->gateway);
+  cli_say ("ending: %zu request%s under way", n, n == 1 ? "" : "s");
+  gw_accept_end (&s->accept);
+  atomic_store (&s->gateway.draining, 1);
+  for (size_t i = 0; i < s->gateway.n_workers; i++)
+    if (gw_worker_drain (&s->gateway.workers[i]) != 0)
+      end_calls (s);
 }
 
 static void
@@ -93,8 +107,7 @@ take_signals (struct serve *s)
   (void) sigprocmask (SIG_BLOCK, &set, NULL);
   s->signals.on_ready = on_signal;
   s->signals.fd = signalfd (-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-  return s->signals.fd >= 0 ? gw_loop_add (&s->gateway.loop, &s->signals, EPOLLIN)
-                            : -errno;
+  return s->signals.fd >= 0 ? 0 : -errno;
 }
 
 /* A connection of a client's is one descriptor, and its provider's another. */
@@ -116,18 +129,18 @@ on_event (void *user, const kw_event *event)
 {
   struct serve *s = user;
 
-  gw_events_note (s->gateway.events, event);
-  cli_tell_event (event, atomic_load (&s->log_level));
+  gw_notes_event (s->gateway.notes, event);
+  cli_tell_event (event, atomic_load (&s->gateway.level));
 }
 
 static void
 observe (struct serve *s, kw_client *client)
 {
-  atomic_store (&s->log_level, cli_level (s->options, client));
+  atomic_store (&s->gateway.level, cli_level (s->options, client));
   kw_client_observe (client, on_event, s);
 }
 
-/* ---- Clients that come and go ------------------------------------------------- */
+/* ---- Configurations that come and go ------------------------------------------ */
 
 static int
 is_reachable (const struct gw_listeners *listeners)
@@ -140,102 +153,96 @@ is_reachable (const struct gw_listeners *listeners)
 
 /* Also the way to rotate it. */
 static void
-reopen_log (struct serve *s, const struct gw_wheel *wheel)
+reopen_log (struct serve *s, const struct gw_config *config)
 {
-  struct gw_log log = { .fd = -1 };
-  int r = gw_log_open (&log, wheel->settings.access_log);
+  int r = gw_log_open (&s->gateway.log, config->settings.access_log);
 
-  if (r != 0) {
-    cli_say ("access_log = %s: %s; the one that is open stays", wheel->settings.access_log,
+  if (r != 0)
+    cli_say ("access_log = %s: %s; the one that is open stays", config->settings.access_log,
              strerror (-r));
-    return;
-  }
-  gw_log_close (&s->gateway.log);
-  s->gateway.log = log;
 }
 
-/* The wheel of a new client, which it takes over; NULL: why was told. */
-static struct gw_wheel *
-new_wheel (struct serve *s, kw_client *client)
+/* That of a new client, which it takes over; NULL: why was told. */
+static struct gw_config *
+new_config (struct serve *s, kw_client *client)
 {
-  struct gw_wheel *wheel;
+  struct gw_config *config;
   char why[512];
 
-  if (gw_wheel_new (client, &s->gateway.loop, &wheel, why, sizeof why) != 0) {
+  if (gw_config_new (client, &config, why, sizeof why) != 0) {
     cli_say ("%s", why);
     return NULL;
   }
-  if (wheel->clients.by_token || !is_reachable (&s->gateway.listeners))
-    return wheel;
+  if (config->clients.by_token || !is_reachable (&s->accept.listeners))
+    return config;
   cli_say ("without client_tokens everybody who reaches the gateway could use the keys, and "
            "it listens not only on this machine");
-  gw_reload_close (&s->reload, gw_wheel_end (wheel));
+  gw_reload_close (&s->reload, gw_config_end (config));
   return NULL;
+}
+
+static void
+hand_out (struct serve *s, struct gw_config *config)
+{
+  struct gw_gateway *g = &s->gateway;
+
+  atomic_store (&config->holders, (int) g->n_workers);
+  config->next = s->configs;
+  s->configs = config;
+  for (size_t i = 0; i < g->n_workers; i++)
+    if (gw_worker_take_config (&g->workers[i], config) != 0)
+      atomic_fetch_sub (&config->holders, 1);
 }
 
 static void
 on_opened (void *user, kw_client *client)
 {
   struct serve *s = user;
-  struct gw_wheel *wheel = client != NULL ? new_wheel (s, client) : NULL;
+  struct gw_config *config = NULL;
   const char *path;
 
   gw_notify (&s->notify, "READY=1");
-  if (wheel == NULL) {
+  if (client != NULL && s->end_by_ms != 0) {    /* too late */
+    gw_reload_close (&s->reload, client);
+    return;
+  }
+  if (client != NULL)
+    config = new_config (s, client);
+  if (config == NULL) {
     cli_say ("the configuration was not read again: the one in force stays");
     return;
   }
   path = kw_client_config_path (client);
-  reopen_log (s, wheel);
+  reopen_log (s, config);
   observe (s, client);
-  s->gateway.level = cli_level (s->options, client);
-  wheel->next = s->gateway.wheel;
-  s->gateway.wheel = wheel;
-  gw_events_end (&s->gateway);
+  hand_out (s, config);
   cli_say ("the configuration was read again: %s", path != NULL ? path : "there is no file");
 }
 
-/* Those that a reload has replaced, and whose calls are over. */
+/* Those that no loop holds any more. */
 static void
 retire (struct serve *s)
 {
-  struct gw_wheel **link = &s->gateway.wheel->next;
+  struct gw_config **link = &s->configs->next;
 
   while (*link != NULL) {
-    struct gw_wheel *w = *link;
-    if (w->calls > 0) {
-      link = &w->next;
+    struct gw_config *config = *link;
+    if (atomic_load (&config->holders) > 0) {
+      link = &config->next;
       continue;
     }
-    *link = w->next;
-    gw_reload_close (&s->reload, gw_wheel_end (w));
+    *link = config->next;
+    gw_reload_close (&s->reload, gw_config_end (config));
   }
 }
 
 /* ---- Turns ---------------------------------------------------------------------- */
 
-static int
-sooner (int a, int b)
-{
-  return a < 0 ? b : b < 0 || a < b ? a : b;
-}
-
-static int
-timeout (struct serve *s)
-{
-  int64_t left = s->sweep_ms - gw_now_ms ();
-  int ms = sooner (gw_http_timeout (&s->gateway), left > 0 ? (int) left : 0);
-
-  for (struct gw_wheel *w = s->gateway.wheel; w != NULL && ms != 0; w = w->next)
-    ms = sooner (ms, gw_wheel_timeout (w));
-  return ms;
-}
-
 /* After a rush most of what malloc holds is free, and would be held for ever. */
 static void
 give_back (struct serve *s)
 {
-  size_t n = s->gateway.n_requests;
+  size_t n = gw_n_requests (&s->gateway);
 
   if (n > s->most)
     s->most = n;
@@ -247,6 +254,17 @@ give_back (struct serve *s)
 #endif
 }
 
+/* A loop that hangs is the service's failure. */
+static int
+all_turn (const struct gw_gateway *g, int64_t now_ms)
+{
+  for (size_t i = 0; i < g->n_workers; i++)
+    if (atomic_load (&g->workers[i].running)
+        && now_ms - atomic_load (&g->workers[i].swept_ms) > HANGS_MS)
+      return 0;
+  return 1;
+}
+
 static void
 sweep (struct serve *s)
 {
@@ -255,51 +273,48 @@ sweep (struct serve *s)
   if (now < s->sweep_ms)
     return;
   s->sweep_ms = now + SWEEP_MS;
-  gw_http_sweep (&s->gateway, now);
-  gw_notify_alive (&s->notify, now);
-  gw_events_sweep (&s->gateway);
+  gw_accept_sweep (&s->accept);
+  retire (s);
+  if (all_turn (&s->gateway, now))
+    gw_notify_alive (&s->notify, now);
   give_back (s);
   if (s->end_by_ms != 0 && now >= s->end_by_ms)
     end_calls (s);
 }
 
-/* What clients sent goes to the providers in the same turn, and what these sent
- * to the clients. */
-static void
-turn (struct serve *s)
-{
-  struct gw_gateway *g = &s->gateway;
-
-  gw_loop_wait (&g->loop, timeout (s));
-  gw_http_turn (g);
-  for (struct gw_wheel *w = g->wheel; w != NULL; w = w->next)
-    gw_wheel_turn (w);
-  gw_http_turn (g);
-  retire (s);
-  sweep (s);
-  gw_log_flush (&g->log);
-}
-
 static int
-is_over (const struct serve *s)
+is_over (struct serve *s)
 {
-  return s->end_by_ms != 0 && s->gateway.n_requests == 0;
+  int over = gw_worker_is_over (main_worker (s));
+
+  for (size_t i = 1; i < s->gateway.n_workers; i++)
+    over = over && !atomic_load (&s->gateway.workers[i].running);
+  return over;
 }
 
 /* ---- Beginning and end ------------------------------------------------------------ */
 
+/* Those that it may use, which taskset and systemd's CPUAffinity bound. */
+static size_t
+n_processors (void)
+{
+  cpu_set_t set;
+  int n = sched_getaffinity (0, sizeof set, &set) == 0 ? CPU_COUNT (&set) : 1;
+
+  return n < 1 ? 1 : n > LOOPS_MAX ? LOOPS_MAX : (size_t) n;
+}
+
 static int
 listen_somewhere (struct serve *s)
 {
-  struct gw_gateway *g = &s->gateway;
-  const struct gw_settings *settings = &g->wheel->settings;
+  const struct gw_settings *settings = &s->configs->settings;
   const char *where = s->options->listen != NULL ? s->options->listen : settings->listen;
-  int others = g->wheel->clients.by_token;
+  struct gw_listeners *listeners = &s->accept.listeners;
+  int others = s->configs->clients.by_token;
   char why[512] = "";
 
-  if (gw_listen_passed (others, &g->listeners, why, sizeof why) != 0
-      || (g->listeners.n == 0
-          && gw_listen (where, others, &g->listeners, why, sizeof why) != 0)) {
+  if (gw_listen_passed (others, listeners, why, sizeof why) != 0
+      || (listeners->n == 0 && gw_listen (where, others, listeners, why, sizeof why) != 0)) {
     cli_say ("serve: %s", why);
     return CLI_USAGE;
   }
@@ -311,9 +326,9 @@ tell_where (const struct serve *s)
 {
   char line[256];
 
-  for (size_t i = 0; i < s->gateway.listeners.n; i++) {
+  for (size_t i = 0; i < s->accept.listeners.n; i++) {
     int n = snprintf (line, sizeof line, "listening on %s\n",
-                      s->gateway.listeners.of[i].url);
+                      s->accept.listeners.of[i].url);
     if (n > 0 && (size_t) n < sizeof line)
       (void) cli_out (line, (size_t) n);
   }
@@ -326,6 +341,44 @@ internal (const char *what, int r)
   return CLI_INTERNAL;
 }
 
+/* 0 or a negative errno. */
+static int
+make_workers (struct serve *s)
+{
+  struct gw_gateway *g = &s->gateway;
+  int64_t loops = s->configs->settings.loops;
+  size_t n = loops > 0 ? (size_t) loops : n_processors ();
+  int r = 0;
+
+  g->workers = calloc (n, sizeof *g->workers);
+  if (g->workers == NULL)
+    return -ENOMEM;
+  atomic_store (&s->configs->holders, (int) n);
+  while (r == 0 && g->n_workers < n)
+    r = gw_worker_init (&g->workers[g->n_workers++], g, s->configs);
+  return r;
+}
+
+/* What is the main thread's besides its share of the requests. */
+static int
+begin (struct serve *s)
+{
+  struct gw_gateway *g = &s->gateway;
+  struct gw_loop *loop = &main_worker (s)->loop;
+  int r = gw_loop_add (loop, &s->signals, EPOLLIN);
+
+  s->accept.gateway = g;
+  s->accept.loop = loop;
+  s->accept.most = (size_t) s->configs->settings.max_connections;
+  if (r == 0)
+    r = gw_reload_init (&s->reload, loop);
+  if (r == 0)
+    r = gw_accept_begin (&s->accept);
+  for (size_t i = 1; r == 0 && i < g->n_workers; i++)
+    r = gw_worker_begin (&g->workers[i], loop);
+  return r;
+}
+
 static int
 serve (struct serve *s, kw_client *client)
 {
@@ -333,69 +386,95 @@ serve (struct serve *s, kw_client *client)
   char why[512];
   int r;
 
-  if (gw_wheel_new (client, &g->loop, &g->wheel, why, sizeof why) != 0) {
+  if (gw_config_new (client, &s->configs, why, sizeof why) != 0) {
     cli_say ("serve: %s", why);
     return CLI_USAGE;
   }
   observe (s, client);
-  s->gateway.level = cli_level (s->options, client);
-  r = gw_log_open (&g->log, g->wheel->settings.access_log);
+  r = gw_log_open (&g->log, s->configs->settings.access_log);
   if (r != 0) {
-    cli_say ("serve: access_log = %s: %s", g->wheel->settings.access_log, strerror (-r));
+    cli_say ("serve: access_log = %s: %s", s->configs->settings.access_log, strerror (-r));
     return CLI_USAGE;
   }
   r = listen_somewhere (s);
   if (r != CLI_OK)
     return r;
-  r = gw_http_start (g);
+  r = make_workers (s);
+  if (r == 0)
+    r = begin (s);
   if (r != 0)
-    return internal ("the HTTP server", r);
+    return internal ("the loops", r);
   tell_where (s);
   gw_notify (&s->notify, "READY=1");
-  while (!is_over (s))
-    turn (s);
+  while (!is_over (s)) {
+    gw_worker_turn (main_worker (s));
+    sweep (s);
+  }
   return CLI_OK;
+}
+
+/* Threads that could not all be begun have been drained by nobody. */
+static void
+end_workers (struct serve *s)
+{
+  struct gw_gateway *g = &s->gateway;
+
+  if (s->end_by_ms == 0)
+    for (size_t i = 1; i < g->n_workers; i++)
+      (void) gw_worker_drain (&g->workers[i]);
+  for (size_t i = 1; i < g->n_workers; i++)
+    gw_worker_join (&g->workers[i]);
+  for (size_t i = 0; i < g->n_workers; i++)
+    gw_worker_clear (&g->workers[i]);
+  g->n_workers = 0;
+  free (g->workers);
+}
+
+static void
+end (struct serve *s)
+{
+  struct gw_gateway *g = &s->gateway;
+
+  end_workers (s);
+  gw_listen_close (&s->accept.listeners);
+  gw_reload_clear (&s->reload);
+  while (s->configs != NULL) {
+    struct gw_config *next = s->configs->next;
+    kw_client_close (gw_config_end (s->configs));
+    s->configs = next;
+  }
+  gw_notes_free (g->notes);
+  if (s->signals.fd >= 0)
+    (void) close (s->signals.fd);
+  gw_notify_end (&s->notify);
+  gw_log_clear (&g->log);
+  gw_metrics_clear (&g->metrics);
+  (void) pthread_mutex_destroy (&g->lock);
 }
 
 int
 gw_serve (const struct cli_options *options, kw_client *client)
 {
   struct serve s = {
-    .gateway = { .log = { .fd = -1 }, .began_ms = gw_now_ms () },
-    .options = options, .signals = { .fd = -1 }, .notify = { .fd = -1 },
+    .gateway = { .began_ms = gw_now_ms () }, .options = options, .signals = { .fd = -1 },
+    .notify = { .fd = -1 },
     .reload = { .watch = { .fd = -1 }, .options = options, .on_opened = on_opened },
   };
-  int r = gw_loop_init (&s.gateway.loop);
+  int r;
 
   s.reload.user = &s;
+  (void) pthread_mutex_init (&s.gateway.lock, NULL);
+  gw_log_init (&s.gateway.log);
   gw_notify_begin (&s.notify);
   raise_descriptors ();
-  if (r == 0)
-    r = take_signals (&s);
-  if (r == 0)
-    r = gw_reload_init (&s.reload, &s.gateway.loop);
-  if (r == 0)
-    r = gw_events_new (&s.gateway, &s.gateway.events);
+  s.gateway.notes = gw_notes_new ();
+  r = s.gateway.notes != NULL ? take_signals (&s) : -ENOMEM;
   if (r != 0) {
     kw_client_close (client);
-    r = internal ("the loop", r);
+    r = internal ("signals", r);
   } else {
     r = serve (&s, client);
   }
-  gw_http_stop (&s.gateway);
-  gw_listen_close (&s.gateway.listeners);
-  gw_reload_clear (&s.reload);
-  while (s.gateway.wheel != NULL) {
-    struct gw_wheel *next = s.gateway.wheel->next;
-    kw_client_close (gw_wheel_end (s.gateway.wheel));
-    s.gateway.wheel = next;
-  }
-  gw_events_free (s.gateway.events);
-  if (s.signals.fd >= 0)
-    (void) close (s.signals.fd);
-  gw_notify_end (&s.notify);
-  gw_log_close (&s.gateway.log);
-  gw_metrics_clear (&s.gateway.metrics);
-  gw_loop_clear (&s.gateway.loop);
+  end (&s);
   return r;
 }

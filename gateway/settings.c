@@ -30,6 +30,7 @@ gw_settings_read (const kw_client *c, struct gw_settings *ret)
     .access_log = text (c, "access_log"),
     .requests_per_minute = number (c, "requests_per_minute"),
     .concurrency = number (c, "concurrency"),
+    .loops = number (c, "loops"),
     .max_connections = number (c, "max_connections"),
     .max_header = number (c, "max_header"),
     .max_body = number (c, "max_body"),

@@ -17,6 +17,7 @@ struct gw_settings {
   const char *access_log;       /* "off", "stderr" or a path              */
   int64_t requests_per_minute;  /* of one client; 0: no bound             */
   int64_t concurrency;          /* likewise                               */
+  int64_t loops;                /* 0: one for each processor              */
   int64_t max_connections;
   int64_t max_header;           /* bytes                                  */
   int64_t max_body;

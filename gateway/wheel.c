@@ -1,7 +1,6 @@
-/* wheel - a client in the loop (see wheel.h). */
+/* wheel - calls in the loop (see wheel.h). */
 #include "wheel.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 
@@ -14,60 +13,48 @@ on_ready (struct gw_watch *watch, uint32_t events)
   wheel->ready = 1;
 }
 
-int
-gw_wheel_new (kw_client *client, struct gw_loop *loop, struct gw_wheel **ret, char *text,
-              size_t size)
+struct gw_wheel *
+gw_wheel_new (struct gw_config *config, struct gw_loop *loop)
 {
   struct gw_wheel *wheel = calloc (1, sizeof *wheel);
-  int bad = wheel == NULL;
 
-  (void) snprintf (text, size, "out of memory or descriptors");
-  if (!bad) {
-    wheel->client = client;
+  if (wheel != NULL) {
+    wheel->config = config;
     wheel->loop = loop;
+    wheel->kw = kw_loop_new (config->client);
     wheel->watch.on_ready = on_ready;
-    wheel->watch.fd = kw_client_fd (client);
-    gw_settings_read (client, &wheel->settings);
-    bad = wheel->watch.fd < 0 || gw_providers_read (client, &wheel->providers) != 0
-          || gw_clients_load (&wheel->clients, &wheel->settings, text, size) != 0
-          || gw_loop_add (loop, &wheel->watch, EPOLLIN) != 0;
+    wheel->watch.fd = wheel->kw != NULL ? kw_loop_fd (wheel->kw) : -1;
   }
-  if (bad) {
-    if (wheel != NULL) {
-      gw_clients_clear (&wheel->clients);
-      gw_providers_clear (&wheel->providers);
-    }
-    free (wheel);
-    kw_client_close (client);
-    return -1;
-  }
-  *ret = wheel;
-  return 0;
+  if (wheel != NULL && wheel->kw != NULL
+      && gw_loop_add (loop, &wheel->watch, EPOLLIN) == 0)
+    return wheel;
+  if (wheel != NULL)
+    kw_loop_free (wheel->kw);
+  free (wheel);
+  atomic_fetch_sub (&config->holders, 1);
+  return NULL;
 }
 
-kw_client *
-gw_wheel_end (struct gw_wheel *wheel)
+void
+gw_wheel_free (struct gw_wheel *wheel)
 {
-  kw_client *client = wheel->client;
-
   gw_loop_remove (wheel->loop, &wheel->watch);
-  gw_clients_clear (&wheel->clients);
-  gw_providers_clear (&wheel->providers);
+  kw_loop_free (wheel->kw);
+  atomic_fetch_sub (&wheel->config->holders, 1);
   free (wheel);
-  return client;
 }
 
 int
 gw_wheel_timeout (struct gw_wheel *wheel)
 {
-  return wheel->ready ? 0 : kw_client_timeout (wheel->client);
+  return wheel->ready ? 0 : kw_loop_timeout (wheel->kw);
 }
 
 void
 gw_wheel_turn (struct gw_wheel *wheel)
 {
-  if (!wheel->ready && kw_client_timeout (wheel->client) != 0)
+  if (!wheel->ready && kw_loop_timeout (wheel->kw) != 0)
     return;
   wheel->ready = 0;
-  (void) kw_client_process (wheel->client);
+  (void) kw_loop_process (wheel->kw);
 }

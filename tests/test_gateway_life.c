@@ -277,12 +277,34 @@ END_TEST
 
 #define CLIENTS 200
 
+/* A request on each of two loops: the one that has fewer connections gets the
+ * next, and but for the last one before nobody has any; so three are enough. */
+static void
+ask_both (void)
+{
+  int fds[3];
+
+  for (int i = 0; i < 600; i++) {
+    ask ("GET", "/metrics", NULL);
+    if (strstr (a.heard.bytes, "\nkeywheel_connections 1\n") != NULL)
+      break;
+    (void) poll (NULL, 0, 10);
+  }
+  for (int i = 0; i < 3; i++)
+    fds[i] = client_connect ();
+  for (int i = 0; i < 3; i++) {
+    say_request (fds[i], "POST", CHAT, "Connection: close\r\n", HELLO);
+    answer_clear ();
+    finish_answer (fds[i]);
+  }
+}
+
 START_TEST (two_hundred_clients_at_once_are_served_and_leave_nothing)
 {
   int fds[CLIENTS], before, n = kwtest_scaled (CLIENTS);
 
-  gateway_with_sim ("", "");
-  ask ("POST", CHAT, HELLO);
+  gateway_with_sim ("", "loops = 2");
+  ask_both ();
   before = count_descriptors ();
   for (int round = 0; round < 2; round++) {
     for (int i = 0; i < n; i++)
@@ -295,11 +317,11 @@ START_TEST (two_hundred_clients_at_once_are_served_and_leave_nothing)
       ck_assert_msg (a.status == 200 && !a.cut, "client %d: %s", i, a.heard.bytes);
     }
   }
-  ck_assert_uint_eq (simctl_count (sim, NULL, "ok"), 2 * (size_t) n + 1);
+  ck_assert_uint_eq (simctl_count (sim, NULL, "ok"), 2 * (size_t) n + 3);
   /* Connections to the provider are kept for later; up to as many as were. */
   simctl_stop (sim);
   sim = NULL;
-  ask ("POST", CHAT, HELLO);
+  ask_both ();
   is_error (502, "provider_unavailable");
   for (int i = 0; i < 600 && count_descriptors () > before; i++)
     (void) poll (NULL, 0, 10);
@@ -315,8 +337,8 @@ START_TEST (clients_that_vanish_in_the_middle_leave_nothing)
   int before, n = kwtest_scaled (4000);
 
   memset (body, ' ', sizeof body);
-  gateway_with_sim ("", "idle_timeout = 1h\nheader_timeout = 1h");
-  ask ("POST", CHAT, HELLO);
+  gateway_with_sim ("", "loops = 2\nidle_timeout = 1h\nheader_timeout = 1h");
+  ask_both ();
   before = count_descriptors ();
   for (int i = 0; i < n; i++) {
     int fd = client_connect ();

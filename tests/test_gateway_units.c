@@ -101,6 +101,7 @@ END_TEST
 /* ---- Notes --------------------------------------------------------------------- */
 
 static struct gw_notes *notes;
+static struct gw_notes_reader reader;
 static atomic_int called;
 
 static void
@@ -114,8 +115,10 @@ static void
 notes_begin (void)
 {
   atomic_store (&called, 0);
-  notes = gw_notes_new (on_fresh, NULL);
+  notes = gw_notes_new ();
   ck_assert_ptr_nonnull (notes);
+  reader = (struct gw_notes_reader) { .on_fresh = on_fresh };
+  gw_notes_read (notes, &reader);
 }
 
 static void
@@ -138,18 +141,18 @@ START_TEST (a_note_is_taken_once_and_kept)
 {
   struct gw_note note, all[GW_NOTES_KEPT];
 
-  ck_assert_int_eq (gw_notes_take (notes, &note), 0);
+  ck_assert_int_eq (gw_notes_take (notes, &reader, &note), 0);
   happens (KW_EVENT_EXHAUSTED, "a", "", "tokens_per_day", 1);
   happens (KW_EVENT_SWITCH, "a", "b", "tokens_per_day", 2);
   ck_assert_int_eq (atomic_load (&called), 1);
-  ck_assert_int_eq (gw_notes_take (notes, &note), 1);
+  ck_assert_int_eq (gw_notes_take (notes, &reader, &note), 1);
   ck_assert_int_eq (note.type, KW_EVENT_EXHAUSTED);
-  ck_assert_int_eq (gw_notes_take (notes, &note), 1);
+  ck_assert_int_eq (gw_notes_take (notes, &reader, &note), 1);
   ck_assert_str_eq (note.key, "a");
   ck_assert_str_eq (note.to_key, "b");
   ck_assert_str_eq (note.reason, "tokens_per_day");
   ck_assert_uint_eq (note.id, 2);
-  ck_assert_int_eq (gw_notes_take (notes, &note), 0);
+  ck_assert_int_eq (gw_notes_take (notes, &reader, &note), 0);
   gw_notes_reset (notes, "p", NULL, "boss", 3);
   ck_assert_int_eq (atomic_load (&called), 2);
   ck_assert_uint_eq (gw_notes_all (notes, all), 3);
@@ -166,7 +169,7 @@ START_TEST (what_is_of_no_interest_is_not_noted)
 
   for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
     happens (types[i], "a", "", "", 1);
-  ck_assert_int_eq (gw_notes_take (notes, &note), 0);
+  ck_assert_int_eq (gw_notes_take (notes, &reader, &note), 0);
 }
 END_TEST
 
@@ -206,9 +209,33 @@ START_TEST (the_oldest_give_way)
   ck_assert_uint_eq (gw_notes_all (notes, all), GW_NOTES_KEPT);
   ck_assert_str_eq (all[0].key, "k151");
   ck_assert_str_eq (all[GW_NOTES_KEPT - 1].key, "k250");
-  while (gw_notes_take (notes, &note))
+  while (gw_notes_take (notes, &reader, &note))
     taken++;
   ck_assert_uint_eq (taken, GW_NOTES_KEPT);
+}
+END_TEST
+
+START_TEST (each_reader_is_told_by_itself)
+{
+  struct gw_notes_reader late = { .on_fresh = on_fresh };
+  struct gw_note note;
+
+  happens (KW_EVENT_REVIVED, "a", "", "", 1);
+  gw_notes_read (notes, &late);
+  ck_assert_int_eq (gw_notes_take (notes, &late, &note), 0);    /* before its time */
+  happens (KW_EVENT_SWITCH, "b", "c", "r", 2);
+  ck_assert_int_eq (atomic_load (&called), 2);          /* one knew already */
+  ck_assert_int_eq (gw_notes_take (notes, &late, &note), 1);
+  ck_assert_str_eq (note.key, "b");
+  ck_assert_int_eq (gw_notes_take (notes, &late, &note), 0);
+  ck_assert_int_eq (gw_notes_take (notes, &reader, &note), 1);
+  ck_assert_str_eq (note.key, "a");
+  happens (KW_EVENT_SWITCH, "b", "c", "r", 3);          /* once more, the same */
+  ck_assert_int_eq (gw_notes_take (notes, &reader, &note), 1);
+  ck_assert_uint_eq (note.times, 2);
+  ck_assert_int_eq (gw_notes_take (notes, &reader, &note), 0);
+  ck_assert_int_eq (gw_notes_take (notes, &late, &note), 1);
+  ck_assert_uint_eq (note.times, 2);
 }
 END_TEST
 
@@ -220,7 +247,7 @@ START_TEST (a_long_text_is_cut)
   memset (name, 'x', sizeof name - 1);
   name[sizeof name - 1] = '\0';
   happens (KW_EVENT_SWITCH, name, name, name, 1);
-  ck_assert_int_eq (gw_notes_take (notes, &note), 1);
+  ck_assert_int_eq (gw_notes_take (notes, &reader, &note), 1);
   ck_assert_uint_eq (strlen (note.key), sizeof note.key - 1);
   ck_assert_uint_eq (strlen (note.reason), sizeof note.reason - 1);
 }
@@ -244,13 +271,13 @@ START_TEST (any_thread_may_add_while_the_loop_takes)
   for (int i = 0; i < 2; i++)
     ck_assert_int_eq (pthread_create (&threads[i], NULL, add_many, names[i]), 0);
   for (int i = 0; i < 1000; i++)
-    if (gw_notes_take (notes, &note)) {
+    if (gw_notes_take (notes, &reader, &note)) {
       ck_assert_uint_gt (note.id, last);
       last = note.id;
     }
   for (int i = 0; i < 2; i++)
     (void) pthread_join (threads[i], NULL);
-  while (gw_notes_take (notes, &note))
+  while (gw_notes_take (notes, &reader, &note))
     last = note.id;
   ck_assert_uint_eq (last, 10000);
 }
@@ -274,6 +301,7 @@ gateway_units_suite (void)
   tcase_add_test (n, what_is_of_no_interest_is_not_noted);
   tcase_add_test (n, a_hundred_requests_that_switch_are_one_note);
   tcase_add_test (n, the_oldest_give_way);
+  tcase_add_test (n, each_reader_is_told_by_itself);
   tcase_add_test (n, a_long_text_is_cut);
   tcase_add_test (n, any_thread_may_add_while_the_loop_takes);
   suite_add_tcase (s, n);

@@ -77,7 +77,7 @@ static const struct one sections[] = {
 static const struct one gateways[] = {
   { "[gateway]\nmax_bdoy = 1MB\n", "2: unknown option \"max_bdoy\" in [gateway]; did you "
     "mean \"max_body\"? (known: listen, client_tokens, allowed_hosts, allowed_origins, "
-    "requests_per_minute, concurrency, max_connections, max_header, max_body, "
+    "requests_per_minute, concurrency, loops, max_connections, max_header, max_body, "
     "replay_limit, header_timeout, idle_timeout, drain_timeout, access_log)" },
   { "[gateway]\nlisten =\n", "2: listen in [gateway] has no value; give it one or remove "
     "the line" },

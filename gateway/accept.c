@@ -1,0 +1,140 @@
+/* accept - who comes in, and where to (see accept.h). */
+#include "accept.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "http.h"
+#include "worker.h"
+
+/* A connection on its way to its loop. */
+struct coming {
+  struct gw_post post;
+  struct gw_worker *worker;
+  struct gw_arrival arrival;
+};
+
+static void
+watch_ports (struct gw_accept *a, int on)
+{
+  if (a->watching == on)
+    return;
+  a->watching = on;
+  for (size_t i = 0; i < a->listeners.n; i++)
+    (void) gw_loop_change (a->loop, &a->ports[i].watch, on ? EPOLLIN : 0);
+}
+
+static size_t
+load_of (const struct gw_worker *w)
+{
+  return atomic_load (&w->n_conns) + atomic_load (&w->n_coming);
+}
+
+static struct gw_worker *
+idlest (const struct gw_gateway *g)
+{
+  struct gw_worker *found = &g->workers[0];
+  size_t least = load_of (found);
+
+  for (size_t i = 1; i < g->n_workers && least > 0; i++) {
+    size_t load = load_of (&g->workers[i]);
+    if (load < least) {
+      least = load;
+      found = &g->workers[i];
+    }
+  }
+  return found;
+}
+
+static void
+on_coming (struct gw_post *post)
+{
+  struct coming *c = (struct coming *) post;
+
+  (void) gw_http_add (c->worker, &c->arrival);
+  atomic_fetch_sub (&c->worker->n_coming, 1);
+  free (c);
+}
+
+/* 0, or -1: it was closed, for want of memory. */
+static int
+deal (struct gw_accept *a, const struct gw_arrival *arrival)
+{
+  struct gw_worker *w = idlest (a->gateway);
+  struct coming *c;
+
+  if (&w->loop == a->loop)
+    return gw_http_add (w, arrival);
+  c = malloc (sizeof *c);
+  if (c == NULL) {
+    (void) close (arrival->fd);
+    return -1;
+  }
+  *c = (struct coming) { .post = { .run = on_coming }, .worker = w, .arrival = *arrival };
+  atomic_fetch_add (&w->n_coming, 1);
+  gw_loop_post (&w->loop, &c->post);
+  return 0;
+}
+
+/* A few at a time, so that a flood of them does not starve those who are in. */
+static void
+on_port (struct gw_watch *watch, uint32_t events)
+{
+  struct gw_port *port = (struct gw_port *) watch;
+  struct gw_accept *a = port->accept;
+  const int yes = 1;
+
+  (void) events;
+  for (int i = 0; i < 32 && a->watching; i++) {
+    struct gw_arrival arrival = { .len = sizeof arrival.address,
+                                  .is_unix = port->listener->is_unix };
+    arrival.fd = accept4 (watch->fd, (struct sockaddr *) &arrival.address, &arrival.len,
+                          SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (arrival.fd < 0) {
+      /* Without descriptors the port would be ready for ever: until the next
+       * sweep, others may end meanwhile. */
+      if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+        watch_ports (a, 0);
+      return;
+    }
+    if (!arrival.is_unix)
+      (void) setsockopt (arrival.fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+    if (deal (a, &arrival) != 0 || gw_n_conns (a->gateway) >= a->most)
+      watch_ports (a, 0);
+  }
+}
+
+int
+gw_accept_begin (struct gw_accept *a)
+{
+  int r = 0;
+
+  for (size_t i = 0; r == 0 && i < a->listeners.n; i++) {
+    struct gw_port *port = &a->ports[i];
+    *port = (struct gw_port) { .watch = { .on_ready = on_port,
+                                          .fd = a->listeners.of[i].fd },
+                               .accept = a, .listener = &a->listeners.of[i] };
+    r = gw_loop_add (a->loop, &port->watch, EPOLLIN);
+  }
+  a->watching = 1;
+  return r;
+}
+
+void
+gw_accept_end (struct gw_accept *a)
+{
+  watch_ports (a, 0);
+  a->most = 0;
+}
+
+void
+gw_accept_sweep (struct gw_accept *a)
+{
+  if (gw_n_conns (a->gateway) < a->most)
+    watch_ports (a, 1);
+}

@@ -1,0 +1,35 @@
+/* accept - connections come in on the main thread, which deals them out: each
+ * goes to the loop that has the fewest.  So a handful of long streams is spread
+ * as evenly as a thousand short requests, which SO_REUSEPORT's hash would not do,
+ * and any kind of socket that listens will do. */
+#ifndef GW_ACCEPT_H
+#define GW_ACCEPT_H
+
+#include "listen.h"
+#include "loop.h"
+
+struct gw_gateway;
+
+struct gw_port {                /* a listener at work                     */
+  struct gw_watch watch;
+  struct gw_accept *accept;
+  const struct gw_listener *listener;
+};
+
+struct gw_accept {
+  struct gw_gateway *gateway;
+  struct gw_loop *loop;
+  struct gw_listeners listeners;
+  struct gw_port ports[GW_LISTEN_MAX];
+  size_t most;                  /* connections at a time: max_connections */
+  int watching;                 /* the ports are                          */
+};
+
+/* With gateway, loop, listeners and most set.  0 or a negative errno. */
+int gw_accept_begin (struct gw_accept *);
+/* Nothing new comes in. */
+void gw_accept_end (struct gw_accept *);
+/* Goes on where connections or descriptors had run out; about once a second. */
+void gw_accept_sweep (struct gw_accept *);
+
+#endif
