@@ -12,24 +12,25 @@ with_loops (const char *limits, const char *section)
 
 /* ---- Threads -------------------------------------------------------------------- */
 
-/* How often a thread has slept: how often it has found something to do. */
-static long
-sleeps_of (const char *task)
+/* How long a thread has run; ns. */
+static long long
+run_ns (const char *task)
 {
-  FILE *f = fopen (format ("/proc/%d/task/%s/status", (int) proc_pid (gateway), task), "re");
-  char line[256];
-  long n = -1;
+  FILE *f = fopen (format ("/proc/%d/task/%s/schedstat", (int) proc_pid (gateway), task),
+                   "re");
+  long long ns = -1;
 
-  while (f != NULL && n < 0 && fgets (line, sizeof line, f) != NULL)
-    (void) sscanf (line, "voluntary_ctxt_switches: %ld", &n);
-  if (f != NULL)
+  if (f != NULL) {
+    if (fscanf (f, "%lld", &ns) != 1)
+      ns = -1;
     (void) fclose (f);
-  return n;
+  }
+  return ns;
 }
 
 struct task {
   char name[32];
-  long sleeps;
+  long long ran;
 };
 
 static int
@@ -43,7 +44,7 @@ tasks (struct task ret[16])
   while ((entry = readdir (listed)) != NULL && n < 16)
     if (entry->d_name[0] != '.') {
       (void) memccpy (ret[n].name, entry->d_name, '\0', sizeof ret[n].name);
-      ret[n].sleeps = sleeps_of (entry->d_name);
+      ret[n].ran = run_ns (entry->d_name);
       n++;
     }
   (void) closedir (listed);
@@ -68,30 +69,28 @@ hear_answer (int fd)
   }
 }
 
-/* Which thread serves it: the one that has most to do for many requests. */
+/* Which thread serves it: the one that runs while it asks. */
 static int
-server_of (int fd, const struct task *of, int n)
+server_of (int fd, struct task *of, int n)
 {
-  long most = -1;
+  long long most = 0;
   int found = -1;
-  struct task before[16];
 
-  memcpy (before, of, (size_t) n * sizeof *of);
   for (int i = 0; i < n; i++)
-    before[i].sleeps = sleeps_of (of[i].name);
+    of[i].ran = run_ns (of[i].name);
   for (int i = 0; i < 40; i++) {
     say_text (fd, "GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
     hear_answer (fd);
     ck_assert_int_eq (a.status, 200);
   }
   for (int i = 0; i < n; i++) {
-    long more = sleeps_of (of[i].name) - before[i].sleeps;
+    long long more = run_ns (of[i].name) - of[i].ran;
     if (more > most) {
       most = more;
       found = i;
     }
   }
-  ck_assert_int_ge (most, 20);
+  ck_assert_int_ge (found, 0);
   return found;
 }
 
@@ -235,9 +234,11 @@ START_TEST (a_reload_reaches_every_loop)
                      format ("loops = %d\nrequests_per_minute = 1", LOOPS));
   proc_signal (gateway, SIGHUP);
   ck_assert (proc_expect (gateway, 2, "was read again", PATIENCE_MS));
-  /* The loops hear of it in their next turn; one with the old bounds would serve
-   * its request. */
+  /* A loop hears of it in its next turn, which has begun when this one's request is
+   * answered; one with the old bounds would serve what comes then. */
   for (int i = 0; i < LOOPS; i++) {
+    say_request (fds[i], "GET", "/healthz", "", NULL);
+    hear_answer (fds[i]);
     say_request (fds[i], "POST", CHAT, "", HELLO);
     hear_answer (fds[i]);
     served += a.status == 200;
@@ -250,7 +251,8 @@ END_TEST
 /* Everything that the loops share, at once; a watched build has its say. */
 START_TEST (all_at_once_and_nothing_is_lost)
 {
-  int rounds = kwtest_scaled (40), statuses[3] = { 0 }, watching[2];
+  const int rounds = 40;
+  int statuses[3] = { 0 }, watching[2];
 
   with_loops (",rpd=50", "access_log = access.log");
   for (int i = 0; i < 2; i++) {
