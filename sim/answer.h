@@ -12,6 +12,7 @@
 enum sim_shape {
   SIM_WHOLE,                    /* body, with its length declared       */
   SIM_DROPPED,                  /* no answer at all                      */
+  SIM_HUNG,                     /* none, until the client goes           */
   SIM_CUT,                      /* half of the body that was declared    */
   SIM_STREAM,                   /* pieces, one after another             */
   SIM_HUGE                      /* big_size bytes of JSON, made on the fly */
@@ -28,6 +29,7 @@ struct sim_answer {
   enum sim_shape shape;
   int status;
   int chunked;                  /* SIM_HUGE: of undeclared length */
+  int reset;                    /* where it is cut the connection is reset */
   size_t n_headers;
   struct sim_header headers[SIM_HEADERS_MAX];
   char *body;

@@ -70,7 +70,8 @@ show_stats (struct sim *sim, const struct sim_call *call, struct sim_answer *a)
   size_t len = 0;
   (void) call;
   pthread_mutex_lock (&sim->lock);
-  char *text = sim_log_stats (&sim->log, sim_clock_us (&sim->clock) / 1000, &len);
+  char *text = sim_log_stats (&sim->log, sim_clock_us (&sim->clock) / 1000,
+                              sim->under_way, &len);
   pthread_mutex_unlock (&sim->lock);
   sim_answer_body (a, 200, "application/json", text, len);
 }

@@ -20,6 +20,7 @@ sim_fault_verdict (enum sim_fault_kind kind)
     [SIM_FAULT_STATUS] = "fault:status",
     [SIM_FAULT_HTML] = "fault:html",
     [SIM_FAULT_DROP] = "fault:drop",
+    [SIM_FAULT_HANG] = "fault:hang",
     [SIM_FAULT_TRUNCATE] = "fault:truncate",
     [SIM_FAULT_GARBAGE] = "fault:garbage",
     [SIM_FAULT_EMPTY] = "fault:empty",
@@ -49,6 +50,8 @@ enum value_type { NONE, NUMBER, OPTIONAL, TEXT };
 #define WITH_ANY (~0u)
 #define WITH_STREAMS (WITH (SIM_FAULT_NONE) | WITH (SIM_FAULT_TRUNCATE) \
                       | WITH (SIM_FAULT_SSE_ERROR) | WITH (SIM_FAULT_SSE_BREAK))
+#define WITH_CLOSED (WITH (SIM_FAULT_DROP) | WITH (SIM_FAULT_TRUNCATE) \
+                     | WITH (SIM_FAULT_SSE_BREAK))
 
 struct item {
   const char *name;
@@ -62,6 +65,7 @@ static const struct item items[] = {
   { "status", SIM_FAULT_STATUS, NUMBER, 300, 599, 0, WITH_ANY },
   { "html", SIM_FAULT_HTML, OPTIONAL, 200, 599, 403, WITH_ANY },
   { "drop", SIM_FAULT_DROP, NONE, 0, 0, 0, WITH_ANY },
+  { "hang", SIM_FAULT_HANG, NONE, 0, 0, 0, WITH_ANY },
   { "truncate", SIM_FAULT_TRUNCATE, NONE, 0, 0, 0, WITH_ANY },
   { "garbage", SIM_FAULT_GARBAGE, NONE, 0, 0, 0, WITH_ANY },
   { "empty", SIM_FAULT_EMPTY, NONE, 0, 0, 0, WITH_ANY },
@@ -77,10 +81,12 @@ static const struct item items[] = {
   { "after", SIM_FAULT_NONE, NUMBER, 0, 100000, 0, WITH (SIM_FAULT_SSE_ERROR) },
   { "form", SIM_FAULT_NONE, TEXT, 0, 0, 0, WITH (SIM_FAULT_SSE_ERROR) },
   { "chunked", SIM_FAULT_NONE, NONE, 0, 0, 0, WITH (SIM_FAULT_BODY_SIZE) },
+  { "reset", SIM_FAULT_NONE, NONE, 0, 0, 0, WITH_CLOSED },
   { "key", SIM_FAULT_NONE, TEXT, 0, 0, 0, WITH_ANY },
   { "model", SIM_FAULT_NONE, TEXT, 0, 0, 0, WITH_ANY },
   { "count", SIM_FAULT_NONE, NUMBER, 1, COUNT_MAX, 0, WITH_ANY },
   { "skip", SIM_FAULT_NONE, NUMBER, 0, COUNT_MAX, 0, WITH_ANY },
+  { "one-in", SIM_FAULT_NONE, NUMBER, 1, COUNT_MAX, 0, WITH_ANY },
 };
 
 static const struct item *
@@ -170,8 +176,12 @@ set_detail (struct sim_fault *f, const char *name, const char *value, int64_t n,
     f->count = n;
   else if (strcmp (name, "skip") == 0)
     f->skip = n;
+  else if (strcmp (name, "one-in") == 0)
+    f->one_in = n;
   else if (strcmp (name, "chunked") == 0)
     f->chunked = 1;
+  else if (strcmp (name, "reset") == 0)
+    f->reset = 1;
   else if (strcmp (name, "form") == 0)
     return set_form (f, value, msg, size);
   else if (strcmp (name, "key") == 0)
@@ -190,10 +200,10 @@ set_item (struct sim_fault *f, const char *name, const char *value, unsigned *se
   const struct item *item = find_item (name);
   if (item == NULL)
     return sim_complain (msg, size,
-                         "there is no fault \"%s\" (kinds: status, html, drop, "
+                         "there is no fault \"%s\" (kinds: status, html, drop, hang, "
                          "truncate, garbage, empty, redirect, body-size, sse-error, "
                          "sse-break; with: delay, chunk-delay, retry-after, after, "
-                         "form, chunked, key, model, count, skip)", name);
+                         "form, chunked, reset, key, model, count, skip, one-in)", name);
   if ((*seen & 1u << (item - items)) != 0)
     return sim_complain (msg, size, "%s is there twice", name);
   *seen |= 1u << (item - items);
@@ -279,7 +289,7 @@ int
 sim_faults_add (struct sim_faults *faults, const char *spec, char *msg, size_t size)
 {
   struct sim_fault f;
-  const struct sim_faults one = { &f, 1 };
+  const struct sim_faults one = { .rules = &f, .n = 1 };
   if (sim_fault_parse (spec, &f, msg, size) != 0)
     return -1;
   if (sim_faults_append (faults, &one) != 0)
@@ -304,13 +314,28 @@ is_meant_for (const struct sim_fault *f, const char *key, const char *model,
          && (stream || !is_for_streams (f));
 }
 
+/* Marsaglia's xorshift64*, so that the same requests have the same faults. */
+static int
+is_drawn (struct sim_faults *faults, int64_t one_in)
+{
+  uint64_t x = faults->drawn != 0 ? faults->drawn : UINT64_C (0x9E3779B97F4A7C15);
+
+  if (one_in <= 1)
+    return 1;
+  x ^= x >> 12;
+  x ^= x << 25;
+  x ^= x >> 27;
+  faults->drawn = x;
+  return (x * UINT64_C (0x2545F4914F6CDD1D) >> 32) % (uint64_t) one_in == 0;
+}
+
 int
 sim_faults_take (struct sim_faults *faults, const char *key, const char *model,
                  int stream, struct sim_fault *ret_fault)
 {
   for (size_t i = 0; i < faults->n; i++) {
     struct sim_fault *f = &faults->rules[i];
-    if (!is_meant_for (f, key, model, stream))
+    if (!is_meant_for (f, key, model, stream) || !is_drawn (faults, f->one_in))
       continue;
     if (f->skip > 0) {
       f->skip--;

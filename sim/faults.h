@@ -12,6 +12,7 @@ enum sim_fault_kind {
   SIM_FAULT_STATUS,
   SIM_FAULT_HTML,
   SIM_FAULT_DROP,
+  SIM_FAULT_HANG,
   SIM_FAULT_TRUNCATE,           /* of the right answer */
   SIM_FAULT_GARBAGE,
   SIM_FAULT_EMPTY,
@@ -29,12 +30,14 @@ struct sim_fault {
   enum sim_error_form form;     /* of sse-error */
   int status;
   int chunked;                  /* body-size: of undeclared length */
+  int reset;                    /* the connection is not closed but reset */
   int64_t amount;               /* bytes of body-size, chunks of sse-break */
   int64_t after;                /* chunks before sse-error */
   int64_t delay_ms, chunk_delay_ms;
   int64_t retry_after;          /* -1: as usual */
   int64_t count;                /* requests left; -1: all */
   int64_t skip;                 /* requests to let pass first */
+  int64_t one_in;               /* of so many, at random; 0: each */
   char key[64];                 /* "": any */
   char model[128];              /* "": any */
   char location[256];
@@ -43,6 +46,7 @@ struct sim_fault {
 struct sim_faults {
   struct sim_fault *rules;
   size_t n;
+  uint64_t drawn;               /* the last random number; 0: none yet */
 };
 
 /* "fault:status" etc., as the log has them; NULL for SIM_FAULT_NONE. */

@@ -151,7 +151,8 @@ counts_of_key (json_object *keys, const char *name)
 }
 
 char *
-sim_log_stats (const struct sim_log *log, int64_t t_ms, size_t *ret_len)
+sim_log_stats (const struct sim_log *log, int64_t t_ms, int64_t under_way,
+               size_t *ret_len)
 {
   json_object *root = json_object_new_object ();
   json_object *keys = json_object_new_object (), *all = json_object_new_object ();
@@ -164,6 +165,7 @@ sim_log_stats (const struct sim_log *log, int64_t t_ms, size_t *ret_len)
   }
   add_int (root, "t_ms", t_ms);
   add_int (root, "requests", log->total);
+  add_int (root, "under_way", under_way);
   json_object_object_add (root, "verdicts", all);
   json_object_object_add (root, "keys", keys);
   int n = asprintf (&s, "%s\n", json_object_to_json_string_ext (root, PLAIN));

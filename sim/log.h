@@ -41,6 +41,7 @@ void sim_log_add (struct sim_log *, const struct sim_record *);
 
 /* The lines in memory; malloced, NULL: no memory. */
 char *sim_log_text (const struct sim_log *, size_t *ret_len);
-char *sim_log_stats (const struct sim_log *, int64_t t_ms, size_t *ret_len);
+char *sim_log_stats (const struct sim_log *, int64_t t_ms, int64_t under_way,
+                     size_t *ret_len);
 
 #endif

@@ -203,6 +203,7 @@ read_form (struct sim_request *r, enum sim_endpoint endpoint, const char *conten
   if (r->root == NULL)
     return mistake (problem, "the request's body is no valid multipart form");
   r->model = sim_text_member (r->root, "model");
+  r->tag = sim_text_member (r->root, "user");
   if (r->file.name[0] == '\0')
     return missing (problem, "file");
   if (endpoint == SIM_FILES)

@@ -3,11 +3,14 @@
 #include "send.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #define BLOCK 32768
+#define LOOK_MS 50              /* whether the end has come */
 
 /* ---- pauses --------------------------------------------------------------- */
 
@@ -61,11 +64,50 @@ sim_pause (struct sim_pauses *p, int64_t ms)
   pthread_mutex_unlock (&p->lock);
 }
 
+/* ---- connections that end badly ---------------------------------------------- */
+
+static int
+socket_of (struct MHD_Connection *connection)
+{
+  const union MHD_ConnectionInfo *info
+    = MHD_get_connection_info (connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+  return info != NULL ? info->connect_fd : -1;
+}
+
+/* To the peer at once, whatever libmicrohttpd does with it then. */
+static void
+reset_connection (int fd)
+{
+  const struct sockaddr nowhere = { .sa_family = AF_UNSPEC };
+
+  (void) connect (fd, &nowhere, sizeof nowhere);
+}
+
+static int
+is_over (struct sim_pauses *p)
+{
+  pthread_mutex_lock (&p->lock);
+  int over = p->over;
+  pthread_mutex_unlock (&p->lock);
+  return over;
+}
+
+static void
+wait_for_hangup (struct sim_pauses *p, int fd)
+{
+  struct pollfd client = { .fd = fd, .events = POLLRDHUP };
+
+  while (!is_over (p) && poll (&client, 1, LOOK_MS) <= 0)
+    ;
+}
+
 /* ---- bodies that are made while they are sent ------------------------------- */
 
 struct sending {
   struct sim_answer answer;     /* its own */
   struct sim_pauses *pauses;
+  int fd;                       /* the connection's */
   size_t piece, offset;         /* of a stream */
 };
 
@@ -78,12 +120,21 @@ sending_free (void *user)
 }
 
 static ssize_t
+cut_here (const struct sending *s)
+{
+  if (s->answer.reset)
+    reset_connection (s->fd);
+  return MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+static ssize_t
 read_cut (void *user, uint64_t pos, char *buf, size_t max)
 {
-  const struct sim_answer *a = &((struct sending *) user)->answer;
+  const struct sending *s = user;
+  const struct sim_answer *a = &s->answer;
   size_t end = a->body_len / 2;
   if (pos >= end)
-    return MHD_CONTENT_READER_END_WITH_ERROR;
+    return cut_here (s);
   size_t n = end - (size_t) pos < max ? end - (size_t) pos : max;
   memcpy (buf, a->body + pos, n);
   return (ssize_t) n;
@@ -98,7 +149,7 @@ read_stream (void *user, uint64_t pos, char *buf, size_t max)
   (void) pos;
   if (s->offset == 0) {
     if (a->break_at >= 0 && (int64_t) s->piece >= a->break_at)
-      return MHD_CONTENT_READER_END_WITH_ERROR;
+      return cut_here (s);
     if (s->piece == a->n_pieces)
       return MHD_CONTENT_READER_END_OF_STREAM;
     if (s->piece > 0)
@@ -149,7 +200,7 @@ read_huge (void *user, uint64_t pos, char *buf, size_t max)
 }
 
 static struct MHD_Response *
-made_response (struct sim_answer *a, struct sim_pauses *pauses)
+made_response (struct sim_answer *a, struct sim_pauses *pauses, int fd)
 {
   MHD_ContentReaderCallback reader = a->shape == SIM_CUT ? read_cut
                                      : a->shape == SIM_HUGE ? read_huge
@@ -162,6 +213,7 @@ made_response (struct sim_answer *a, struct sim_pauses *pauses)
     return NULL;
   s->answer = *a;
   s->pauses = pauses;
+  s->fd = fd;
   sim_answer_init (a);          /* what it held is s's now */
   struct MHD_Response *r = MHD_create_response_from_callback (size, BLOCK, reader, s,
                                                               sending_free);
@@ -185,17 +237,22 @@ sim_send (struct MHD_Connection *connection, struct sim_answer *a,
           struct sim_pauses *pauses)
 {
   unsigned status = (unsigned) a->status;
+  int fd = socket_of (connection);
   struct sim_header headers[SIM_HEADERS_MAX];
   size_t n = a->n_headers;
 
   sim_pause (pauses, a->delay_ms);
-  if (a->shape == SIM_DROPPED) {
+  if (a->shape == SIM_HUNG)
+    wait_for_hangup (pauses, fd);
+  if (a->shape == SIM_HUNG || a->shape == SIM_DROPPED) {
+    if (a->reset)
+      reset_connection (fd);
     sim_answer_clear (a);
     return MHD_NO;
   }
   memcpy (headers, a->headers, sizeof headers);
   struct MHD_Response *r = a->shape == SIM_WHOLE ? whole_response (a)
-                                                 : made_response (a, pauses);
+                                                 : made_response (a, pauses, fd);
   sim_answer_clear (a);
   if (r == NULL)
     return MHD_NO;

@@ -236,6 +236,10 @@ misbehave (struct process *p)
     a->shape = SIM_DROPPED;
     a->status = 0;
     break;
+  case SIM_FAULT_HANG:
+    a->shape = SIM_HUNG;
+    a->status = 0;
+    break;
   case SIM_FAULT_GARBAGE:
     sim_answer_body (a, 200, "application/json", strdup (garbage),
                      sizeof garbage - 1);
@@ -264,6 +268,7 @@ static void
 spoil (struct process *p)
 {
   struct sim_answer *a = p->answer;
+  a->reset = p->fault.reset;
   a->delay_ms = p->fault.delay_ms;
   a->chunk_delay_ms = p->fault.chunk_delay_ms;
   if (p->fault.kind == SIM_FAULT_SSE_BREAK && a->shape == SIM_STREAM)

@@ -26,18 +26,29 @@ struct arrival {
   int64_t bytes;
   char *body;
   size_t len, room;
+  int counted;                  /* among those under way */
 };
+
+static void
+count_under_way (struct sim *sim, int by)
+{
+  pthread_mutex_lock (&sim->lock);
+  sim->under_way += by;
+  pthread_mutex_unlock (&sim->lock);
+}
 
 static void
 arrival_end (void *cls, struct MHD_Connection *connection, void **req_cls,
              enum MHD_RequestTerminationCode why)
 {
   struct arrival *r = *req_cls;
-  (void) cls;
+  struct sim_server *server = cls;
   (void) connection;
   (void) why;
   if (r == NULL)
     return;
+  if (r->counted)
+    count_under_way (server->sim, -1);
   free (r->body);
   free (r);
   *req_cls = NULL;
@@ -73,7 +84,7 @@ keep (struct arrival *r, const char *data, size_t len)
 
 static enum MHD_Result
 answer (struct sim_server *server, struct MHD_Connection *connection,
-        const char *method, const char *path, const struct arrival *r)
+        const char *method, const char *path, struct arrival *r)
 {
   const struct sim_call call = {
     .method = method,
@@ -94,8 +105,11 @@ answer (struct sim_server *server, struct MHD_Connection *connection,
   struct sim_answer a;
 
   sim_answer_init (&a);
-  if (!sim_control (server->sim, &call, &a))
+  if (!sim_control (server->sim, &call, &a)) {
+    r->counted = 1;
+    count_under_way (server->sim, 1);
     sim_serve (server->sim, &call, &a);
+  }
   return sim_send (connection, &a, &server->pauses);
 }
 
@@ -143,7 +157,7 @@ sim_server_start (struct sim *sim, int port, int *ret_port)
       | MHD_USE_ITC,
     0, NULL, NULL, handle, server,
     MHD_OPTION_SOCK_ADDR, (struct sockaddr *) &address,
-    MHD_OPTION_NOTIFY_COMPLETED, arrival_end, NULL,
+    MHD_OPTION_NOTIFY_COMPLETED, arrival_end, server,
     MHD_OPTION_CONNECTION_LIMIT, (unsigned) CONNECTIONS_MAX,
     MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t) CONNECTION_MEMORY,
     MHD_OPTION_THREAD_STACK_SIZE, (size_t) STACK_SIZE,

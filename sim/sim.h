@@ -23,6 +23,7 @@ struct sim {
   struct sim_log log;
   struct sim_shelf shelf;
   int64_t n;                    /* requests so far */
+  int64_t under_way;            /* whose answers are not at their end */
 };
 
 struct sim_call {

@@ -83,7 +83,7 @@ START_TEST (audio_is_heard_in_full_and_charged_by_its_length)
   struct simctl_reply r;
   struct simctl_log log;
   call_as ("sk-a", "POST", TRANSCRIBE, FORM,
-           FIELD ("model", "m") UPLOAD ("12\r\n--b\r\n456789") END, 200, &r);
+           FIELD ("user", "tag-2") FIELD ("model", "m") UPLOAD ("12\r\n--b\r\n456789") END, 200, &r);
   expect_text (&r, "text", "Hello from keywheel-sim (key a): a.wav, 15 bytes, sum 4c6525e4");
   simctl_reply_clear (&r);
   call_as ("sk-a", "POST", TRANSCRIBE, FORM,
@@ -98,6 +98,7 @@ START_TEST (audio_is_heard_in_full_and_charged_by_its_length)
   simctl_read_log (sim, &log);
   ck_assert_int_eq (log.entries[0].requested, 4);
   ck_assert_str_eq (log.entries[0].model, "m");
+  ck_assert_str_eq (log.entries[0].tag, "tag-2");
   simctl_log_clear (&log);
 }
 END_TEST

@@ -1,8 +1,14 @@
 /* test_sim_faults - keywheel-sim misbehaves as it is told, and no more. */
 #include "test_sim.h"
 
+#include <arpa/inet.h>
 #include <curl/curl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 static const struct {
   const char *spec, *verdict;
@@ -20,6 +26,10 @@ static const struct {
   { "html", "fault:html", 0, 0, 403, "Attention Required!" },
   { "html=520", "fault:html", 0, 0, 520, "Cloudflare" },
   { "drop", "fault:drop", 0, CURLE_GOT_NOTHING, 0, "" },
+  { "drop,reset", "fault:drop", 0, CURLE_RECV_ERROR, 0, "" },
+  { "truncate,reset", "fault:truncate", 0, CURLE_RECV_ERROR, 200, "" },
+  { "sse-break=2,reset", "fault:sse-break", 1, CURLE_RECV_ERROR, 200, "" },
+  { "drop,one-in=1", "fault:drop", 0, CURLE_GOT_NOTHING, 0, "" },
   { "truncate", "fault:truncate", 0, CURLE_PARTIAL_FILE, 200, "chat.completion" },
   { "truncate", "fault:truncate", 1, CURLE_PARTIAL_FILE, 200, "data: {" },
   { "garbage", "fault:garbage", 0, 0, 200, "this is no JSON" },
@@ -111,6 +121,53 @@ START_TEST (a_huge_body_has_its_size_and_is_json)
 }
 END_TEST
 
+static int64_t
+under_way (struct simctl *sim)
+{
+  struct simctl_reply r;
+  char buf[24];
+
+  simctl_call (sim, "GET", "/sim/stats", NULL, NULL, &r);
+  int64_t n = strtoll (json_text (r.body, "under_way", buf, sizeof buf), NULL, 10);
+  simctl_reply_clear (&r);
+  return n;
+}
+
+static int
+ask_without_waiting (const struct simctl *sim)
+{
+  struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr = { htonl (INADDR_LOOPBACK) } };
+  int fd = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  char text[512];
+
+  at.sin_port = htons ((uint16_t) strtol (strrchr (simctl_base_url (sim), ':') + 1, NULL, 10));
+  ck_assert_int_eq (connect (fd, (struct sockaddr *) &at, sizeof at), 0);
+  int n = snprintf (text, sizeof text, "POST " CHAT " HTTP/1.1\r\nHost: sim\r\n"
+                    "Authorization: Bearer sk-a\r\nContent-Length: %zu\r\n\r\n%s",
+                    strlen (HUNDRED), HUNDRED);
+  ck_assert_int_eq (send (fd, text, (size_t) n, MSG_NOSIGNAL), n);
+  return fd;
+}
+
+START_TEST (what_hangs_is_under_way_until_its_client_goes)
+{
+  struct simctl *sim = simctl_startl ("--key", "sk-a", "--fault", "hang,count=2", NULL);
+  int one = ask_without_waiting (sim), two = ask_without_waiting (sim);
+  struct pollfd answer = { .fd = two, .events = POLLIN };
+
+  while (under_way (sim) != 2)
+    ;
+  (void) close (one);
+  while (under_way (sim) != 1)
+    ;
+  ck_assert_int_eq (poll (&answer, 1, 0), 0);
+  expect_call (sim, "sk-a", HUNDRED, 200, NULL);
+  ck_assert_uint_eq (simctl_count (sim, NULL, "fault:hang"), 2);
+  simctl_stop (sim);            /* the other one does not hold up its end */
+  (void) close (two);
+}
+END_TEST
+
 START_TEST (faults_choose_their_key_and_charge_only_what_was_served)
 {
   struct simctl *sim = simctl_startl (
@@ -166,6 +223,7 @@ sim_faults (void)
   tcase_set_timeout (t, 120);
   tcase_add_test (t, each_fault_does_what_it_says_and_then_is_over);
   tcase_add_test (t, a_huge_body_has_its_size_and_is_json);
+  tcase_add_test (t, what_hangs_is_under_way_until_its_client_goes);
   tcase_add_test (t, faults_choose_their_key_and_charge_only_what_was_served);
   tcase_add_test (t, faults_can_be_forgotten_and_a_bad_list_adds_none);
   return t;

@@ -156,6 +156,30 @@ END_TEST
 
 /* ---- faults --------------------------------------------------------------------- */
 
+START_TEST (one_in_so_many_is_hit_at_random_and_the_others_go_on)
+{
+  enum { ALL = 100000, ONE_IN = 20 };
+  struct sim_faults faults = { 0 };
+  struct sim_fault f;
+  char msg[400];
+  int hit = 0, in_a_row = 0;
+  enum sim_fault_kind before = SIM_FAULT_NONE;
+
+  ck_assert_int_eq (sim_faults_add (&faults, "drop,one-in=20", msg, sizeof msg), 0);
+  ck_assert_int_eq (sim_faults_add (&faults, "empty", msg, sizeof msg), 0);
+  for (int i = 0; i < ALL; i++) {
+    ck_assert (sim_faults_take (&faults, "a", "m", 0, &f));
+    hit += f.kind == SIM_FAULT_DROP;
+    in_a_row += f.kind == SIM_FAULT_DROP && before == SIM_FAULT_DROP;
+    before = f.kind;
+  }
+  /* Five deviations to both sides. */
+  ck_assert_msg (hit > ALL / ONE_IN - 350 && hit < ALL / ONE_IN + 350, "%d", hit);
+  ck_assert_msg (in_a_row > 160 && in_a_row < 340, "%d", in_a_row);
+  sim_faults_clear (&faults);
+}
+END_TEST
+
 static const struct {
   const char *spec, *says;
 } bad_specs[] = {
@@ -182,6 +206,9 @@ static const struct {
   { "drop,retry-after=1", "retry-after does nothing with drop" },
   { "sse-break=1,form=data", "form does nothing with sse-break" },
   { "truncate,chunked", "chunked does nothing with truncate" },
+  { "status=503,reset", "reset does nothing with status" },
+  { "hang,reset", "reset does nothing with hang" },
+  { "drop,one-in=0", "from 1 to" },
   { "status=503,chunk-delay=1", "chunk-delay does nothing with status" },
   { "delay=1,retry-after=1", "retry-after does nothing with a fault without a kind" },
 };
@@ -320,6 +347,7 @@ sim_units (void)
   tcase_add_test (t, a_scaled_day_is_shorter);
   tcase_add_loop_test (t, a_bad_fault_is_refused_with_its_reason, 0,
                        COUNT (bad_specs));
+  tcase_add_test (t, one_in_so_many_is_hit_at_random_and_the_others_go_on);
   tcase_add_test (t, a_fault_hits_whom_it_is_meant_for_and_as_often);
   tcase_add_test (t, a_child_gets_its_input_and_gives_its_output_however_long);
   tcase_add_test (t, a_child_that_reads_nothing_does_no_harm);
