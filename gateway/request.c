@@ -68,6 +68,7 @@ request_free (struct gw_request *r)
   gw_buffer_clear (&r->head.fields);
   gw_buffer_clear (&r->out);
   gw_way_clear (&r->way);
+  free (r->method);
   free (r->uri);
   free (r);
 }
@@ -209,7 +210,9 @@ head (struct gw_request *r, const char *method)
 {
   int64_t length = content_length (r);
 
-  r->method = method;
+  r->method = strdup (method);
+  if (r->method == NULL)
+    return MHD_NO;
   r->wheel = r->worker->wheel;
   r->wheel->calls++;
   look (r);

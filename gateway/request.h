@@ -40,7 +40,7 @@ struct gw_request {
   struct MHD_Connection *connection;
   struct gw_wheel *wheel;       /* holds it; NULL: not yet                */
   char *uri;                    /* as it stood in the request line        */
-  const char *method;           /* libmicrohttpd's                        */
+  char *method;                 /* a copy: it outlives the connection   */
   struct gw_route route;
   struct gw_client *client;     /* the wheel's; NULL: not known           */
   int entered;                  /* it counts among the client's           */

@@ -258,6 +258,29 @@ START_TEST (a_client_that_was_gone_is_in_the_log)
 }
 END_TEST
 
+/* Its connection is freed before the call that it had begun is over. */
+START_TEST (who_was_gone_in_an_upload_is_in_the_log_with_what_it_asked)
+{
+  static const char path[] = "/v1/audio/transcriptions";
+  struct json_object *line;
+  int fd, up;
+
+  gateway_with_hand ("", "access_log = access.log");
+  fd = client_connect ();
+  say_request (fd, "POST", path, "Content-Type: multipart/form-data; boundary=x7\r\n"
+               "Content-Length: 200000\r\n", NULL);
+  say_text (fd, "--x7\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nm\r\n--x7\r\n");
+  up = provider_take ("--x7");
+  (void) close (fd);
+  provider_expect_close (up);
+  line = log_line (0);
+  ck_assert_str_eq (text_in (line, "code"), "client_gone");
+  ck_assert_str_eq (text_in (line, "method"), "POST");
+  ck_assert_str_eq (text_in (line, "path"), path);
+  json_object_put (line);
+}
+END_TEST
+
 START_TEST (a_log_that_cannot_be_written_is_told)
 {
   set_keys ();
@@ -285,6 +308,7 @@ gateway_control_suite (void)
   tcase_add_test (t, the_number_of_labels_is_bounded);
   tcase_add_test (t, each_request_has_a_line_in_the_access_log);
   tcase_add_test (t, a_client_that_was_gone_is_in_the_log);
+  tcase_add_test (t, who_was_gone_in_an_upload_is_in_the_log_with_what_it_asked);
   tcase_add_test (t, a_log_that_cannot_be_written_is_told);
   suite_add_tcase (s, t);
   return s;
