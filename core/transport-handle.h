@@ -34,7 +34,7 @@ struct kwi_handle {
   int http_1_1;                 /* HTTP/2 is not asked for                */
   int64_t connect_timeout_ms;
   char *url;                    /* of our own; NULL: one with a key in it */
-  size_t url_size;
+  CURLU *parts;                 /* the same, taken apart; NULL: it is not */
 };
 
 /* The callbacks get the kwi_handle. */

@@ -144,10 +144,21 @@ kwi_handle_free (struct kwi_handle *h)
   if (h == NULL)
     return;
   curl_easy_cleanup (h->easy);
+  curl_url_cleanup (h->parts);
   sodium_free (h->line);
   free (h->nodes);
   free (h->url);
   free (h);
+}
+
+static void
+forget_url (struct kwi_handle *h)
+{
+  free (h->url);
+  h->url = NULL;
+  (void) curl_easy_setopt (h->easy, CURLOPT_CURLU, NULL);
+  curl_url_cleanup (h->parts);
+  h->parts = NULL;
 }
 
 /* A handle that goes to another provider begins anew: some of these cannot be
@@ -160,6 +171,7 @@ set_net (struct kwi_handle *h, const struct kwi_net *n)
 
   if (h->net == n)
     return 0;
+  forget_url (h);
   curl_easy_reset (e);
   set_always (h);
   h->net = n;
@@ -167,8 +179,6 @@ set_net (struct kwi_handle *h, const struct kwi_net *n)
   h->encoded = -1;
   h->http_1_1 = 0;
   h->connect_timeout_ms = 0;
-  free (h->url);
-  h->url = NULL;
   if (n == NULL)
     return 0;
   if (n->proxy != NULL)
@@ -212,24 +222,41 @@ set_http_version (struct kwi_handle *h)
          ? 0 : -1;
 }
 
-/* libcurl copies a URL and takes it apart anew whenever it is set. */
+/* A URL that is a text libcurl takes apart for each request anew, and puts it
+ * together again (a tenth of a short request's instructions).  NULL: it does, and
+ * says what is wrong. */
+static CURLU *
+parts_of (const char *url)
+{
+  CURLU *parts = curl_url ();
+
+  if (parts != NULL
+      && curl_url_set (parts, CURLUPART_URL, url,
+                       CURLU_GUESS_SCHEME | CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK) {
+    curl_url_cleanup (parts);
+    parts = NULL;
+  }
+  return parts;
+}
+
+/* Both, the text and the parts: the text is what libcurl goes by when it begins
+ * anew on another connection.  One with a key in it is not kept. */
 static int
 set_url (struct kwi_handle *h)
 {
   const char *url = h->x->url != NULL ? h->x->url : h->x->request->url;
-  size_t size = strlen (url) + 1;
-  char *copy;
 
   if (h->x->url == NULL && h->url != NULL && strcmp (h->url, url) == 0)
     return 0;
+  forget_url (h);
   if (curl_easy_setopt (h->easy, CURLOPT_URL, url) != CURLE_OK)
     return -1;
-  free (h->url);
-  h->url = NULL;
-  copy = h->x->url == NULL ? malloc (size) : NULL;
-  if (copy != NULL)             /* else it is set again next time */
-    h->url = memcpy (copy, url, size);
-  return 0;
+  if (h->x->url != NULL)
+    return 0;
+  h->url = strdup (url);        /* NULL: it is set again next time */
+  h->parts = parts_of (url);
+  return h->parts == NULL
+         || curl_easy_setopt (h->easy, CURLOPT_CURLU, h->parts) == CURLE_OK ? 0 : -1;
 }
 
 static enum kwi_method

@@ -212,6 +212,46 @@ START_TEST (each_header_is_sent_once)
 }
 END_TEST
 
+static void
+ask_for (const struct canned *server, const char *path, const char *secret_query)
+{
+  struct kwi_exchange x = exchange ("GET", "", NULL);
+  char url[128];
+
+  ck_assert_int_lt (snprintf (url, sizeof url, "%s%s", canned_url (server), path),
+                    sizeof url);
+  ck_assert_int_eq (kwi_request_url (&rq, url), 0);
+  if (secret_query != NULL)
+    ck_assert_int_eq (kwi_request_secret_query (&rq, secret_query), 0);
+  run (&x);
+  ck_assert_int_eq (answer.status, 204);
+}
+
+/* A handle keeps the URL that it had last, taken apart; and on a connection that
+ * its peer has closed libcurl begins anew with what it knows of it. */
+START_TEST (a_handles_url_is_that_of_its_request)
+{
+  static const char nothing[] = "HTTP/1.1 204 None\r\n\r\n";
+  static const struct { const char *path, *secret_query, *asked; } rows[] = {
+    { "/models", NULL, "GET /v1/models HTTP" },
+    { "/models?after=1", NULL, "GET /v1/models?after=1 HTTP" },
+    { "/models", "key", "GET /v1/models?key=sk-a HTTP" },
+    { "/a/../models/m%20x", NULL, "GET /v1/models/m%20x HTTP" },
+  };
+
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    struct canned *server = canned_start_each (nothing, nothing, NULL, NULL);
+    char seen[2048];
+
+    ask_for (server, "/another", NULL);
+    ask_for (server, rows[i].path, rows[i].secret_query);
+    ck_assert_int_eq (canned_stop (server, seen, sizeof seen), 2);
+    ck_assert_msg (strncmp (seen, rows[i].asked, strlen (rows[i].asked)) == 0,
+                   "row %zu: %s", i, seen);
+  }
+}
+END_TEST
+
 static Suite *
 suite (void)
 {
@@ -227,6 +267,7 @@ suite (void)
   tcase_add_test (tc, a_sections_proxy_is_its_own);
   tcase_add_test (tc, a_proxy_of_the_environment_is_used);
   tcase_add_test (tc, each_header_is_sent_once);
+  tcase_add_test (tc, a_handles_url_is_that_of_its_request);
   suite_add_tcase (s, tc);
   return s;
 }
