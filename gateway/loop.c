@@ -102,7 +102,7 @@ gw_loop_remove (struct gw_loop *loop, struct gw_watch *watch)
   (void) control (loop, EPOLL_CTL_DEL, watch, 0);
 }
 
-void
+int
 gw_loop_wait (struct gw_loop *loop, int timeout_ms)
 {
   struct epoll_event events[AT_ONCE];
@@ -112,6 +112,7 @@ gw_loop_wait (struct gw_loop *loop, int timeout_ms)
     struct gw_watch *watch = events[i].data.ptr;
     watch->on_ready (watch, events[i].events);
   }
+  return n > 0 ? n : 0;
 }
 
 static int64_t

@@ -44,8 +44,8 @@ void gw_loop_post (struct gw_loop *, struct gw_post *);
 /* From any thread: it does not wait any longer. */
 void gw_loop_wake (struct gw_loop *);
 
-/* Waits up to timeout_ms (-1: for ever), and tells. */
-void gw_loop_wait (struct gw_loop *, int timeout_ms);
+/* Waits up to timeout_ms (-1: for ever), and tells; returns how many. */
+int gw_loop_wait (struct gw_loop *, int timeout_ms);
 
 /* Monotonic; ms. */
 int64_t gw_now_ms (void);

@@ -68,6 +68,7 @@ struct gw_request {
   int status;                   /* of the answer; 0: there was none       */
   int queued;                   /* an answer is libmicrohttpd's now       */
   int suspended;                /* libmicrohttpd waits for us             */
+  int looks;                    /* for an answer, before it does          */
   int paused;                   /* the provider waits for the client      */
   int gone;                     /* the client is                          */
   int watching;                 /* in the gateway's events                */

@@ -70,7 +70,7 @@ sweep (struct gw_worker *w)
 void
 gw_worker_turn (struct gw_worker *w)
 {
-  gw_loop_wait (&w->loop, timeout (w));
+  w->quiet = gw_loop_wait (&w->loop, timeout (w)) == 0;
   gw_http_turn (w);
   for (struct gw_wheel *wheel = w->wheel; wheel != NULL; wheel = wheel->next)
     gw_wheel_turn (wheel);

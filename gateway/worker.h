@@ -37,6 +37,7 @@ struct gw_worker {
   struct MHD_Daemon *daemon;
   struct gw_watch daemon_watch;
   int daemon_ready;             /* something is to be done there          */
+  int quiet;                    /* nothing happened in this turn          */
   int adding_unix;              /* what is being added is of a unix socket */
   struct gw_conn *conns;
   atomic_size_t n_conns;

@@ -2,6 +2,8 @@
  * nothing can. */
 #include "gatekit.h"
 
+#include <time.h>
+
 /* ---- Going through ------------------------------------------------------------- */
 
 START_TEST (a_request_and_its_answer_go_through_byte_for_byte)
@@ -93,6 +95,40 @@ START_TEST (a_client_that_hangs_up_ends_its_call)
     provider_word (up, "half");
     hear_until (fd, &a.heard, "half");
   }
+  (void) close (fd);
+  provider_expect_close (up);
+}
+END_TEST
+
+static int64_t
+processor_ms (void)
+{
+  clockid_t clock;
+  struct timespec t;
+
+  ck_assert_int_eq (clock_getcpuclockid (proc_pid (gateway), &clock), 0);
+  ck_assert_int_eq (clock_gettime (clock, &t), 0);
+  return (int64_t) t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* Before the answer's head, and in the middle of a stream. */
+START_TEST (who_waits_for_a_provider_costs_no_processor)
+{
+  int64_t began;
+  int fd, up;
+
+  gateway_with_hand ("", "");
+  fd = client_connect ();
+  say_request (fd, "POST", CHAT, "", _i == 0 ? HELLO : STREAM);
+  up = provider_take ("}]}");
+  if (_i == 2) {
+    provider_begin_stream (up);
+    provider_word (up, "half");
+    hear_until (fd, &a.heard, "half");
+  }
+  began = processor_ms ();
+  ck_assert_int_eq (poll (&(struct pollfd) { .fd = up, .events = POLLIN }, 1, 500), 0);
+  ck_assert_int_lt (processor_ms () - began, 100);
   (void) close (fd);
   provider_expect_close (up);
 }
@@ -220,6 +256,7 @@ gateway_suite (void)
   tcase_add_test (t, a_stream_goes_through_as_it_comes);
   tcase_add_test (t, a_provider_that_breaks_off_is_told_within_the_stream);
   tcase_add_loop_test (t, a_client_that_hangs_up_ends_its_call, 0, 3);
+  tcase_add_loop_test (t, who_waits_for_a_provider_costs_no_processor, 0, 3);
   tcase_add_test (t, a_slow_client_stops_the_provider);
   tcase_add_test (t, what_is_not_there_is_told);
   tcase_add_test (t, each_route_leads_to_its_provider);
