@@ -86,7 +86,7 @@ cli_tell_warnings (const kw_client *client)
 void
 cli_tell_event (const kw_event *event, int level)
 {
-  if (event->level <= level)
+  if (event->level <= level && event->message[0] != '\0')
     cli_say ("%s", event->message);
 }
 

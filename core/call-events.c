@@ -30,12 +30,20 @@ new_event (const struct kwi_call *c, int type, int level)
   };
 }
 
+/* These two each call has. */
+static int
+has_text (const struct kwi_call *c)
+{
+  return kwi_client_has_text (c->provider->client, 3);
+}
+
 static void
 tell (struct kwi_call *c, struct kw_event *e, char *message, int n)
 {
   if (n < 0)
     message[0] = '\0';
-  kwi_clean_line (message);
+  if (message[0] != '\0')
+    kwi_clean_line (message);
   e->message = message;
   kwi_client_tell (c->provider, e);
   if (c->on_event != NULL)
@@ -50,14 +58,18 @@ kwi_call_tell_attempt (struct kwi_call *c, uint64_t seq, int why)
                                        "its reset has passed: probing it" };
   struct kw_event e;
   char m[256];
+  int n = 0;
 
   if (nobody_listens (c))
     return;
+  m[0] = '\0';
   e = new_event (c, KW_EVENT_ATTEMPT, 3);
   e.seq = seq + 1;              /* the switch that led to it is seq */
   e.why = why;
-  tell (c, &e, m, snprintf (m, sizeof m, "attempt %zu on key \"%s\" (%s)",
-                            c->n_attempts, kwi_call_key_name (c), words[why]));
+  if (has_text (c))
+    n = snprintf (m, sizeof m, "attempt %zu on key \"%s\" (%s)", c->n_attempts,
+                  kwi_call_key_name (c), words[why]);
+  tell (c, &e, m, n);
 }
 
 /* "DAILY_LIMIT tokens_per_day" or just the verdict. */
@@ -77,10 +89,11 @@ kwi_call_tell_verdict (struct kwi_call *c, uint64_t seq)
 {
   struct kw_event e;
   char m[384], words[128];
+  int n = 0;
 
   if (nobody_listens (c))
     return;
-  verdict_words (c, words, sizeof words);
+  m[0] = '\0';
   e = new_event (c, KW_EVENT_VERDICT, 3);
   e.seq = seq;
   e.verdict = (int32_t) c->judgement.outcome;
@@ -88,10 +101,13 @@ kwi_call_tell_verdict (struct kwi_call *c, uint64_t seq)
   e.account = c->judgement.account;
   e.http_status = c->answer.status;
   e.wait_ms = c->judgement.wait_ms;
-  tell (c, &e, m,
-        snprintf (m, sizeof m, "key \"%s\" answered %d after %lldms: %s",
+  if (has_text (c)) {
+    verdict_words (c, words, sizeof words);
+    n = snprintf (m, sizeof m, "key \"%s\" answered %d after %lldms: %s",
                   kwi_call_key_name (c), (int) c->answer.status,
-                  (long long) c->answer.took_ms, words));
+                  (long long) c->answer.took_ms, words);
+  }
+  tell (c, &e, m, n);
 }
 
 /* What was parked: "key "a" is out for m", "the account of "a" is out", ... */

@@ -37,6 +37,8 @@ say (void *user, int level, const char *line)
   }
   e.seq = atomic_fetch_add (&c->seq, 1) + 1;
   e.at_ms = c->clock.wall_ms (c->clock.ctx);
+  if (!kwi_client_has_text (c, level))
+    e.message = "";
   if (c->observer != NULL)
     c->observer (c->observer_user, &e);
 }

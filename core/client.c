@@ -59,6 +59,18 @@ kw_client_observe (kw_client *c,
   c->observer_user = user;
 }
 
+void
+kw_client_observe_texts (kw_client *c, int32_t level)
+{
+  c->wordless = level >= 3 ? 0 : level < 0 ? 1 : level + 1;
+}
+
+int
+kwi_client_has_text (const struct kw_client *c, int level)
+{
+  return c->wordless == 0 || level < c->wordless;
+}
+
 static const char *
 or_empty (const char *s)
 {
@@ -80,7 +92,7 @@ kwi_client_tell (struct kwi_provider *p, struct kw_event *e)
   e->model = or_empty (e->model);
   e->account = or_empty (e->account);
   e->reason = or_empty (e->reason);
-  e->message = or_empty (e->message);
+  e->message = kwi_client_has_text (c, e->level) ? or_empty (e->message) : "";
   if (c->observer != NULL)
     c->observer (c->observer_user, e);
 }

@@ -55,7 +55,11 @@ struct kw_client {
   pthread_mutex_t own_lock;
   void (*observer) (void *user, const struct kw_event *);
   void *observer_user;
+  int wordless;                 /* events of this level have no text, nor of any
+                                   above; 0: all have one                 */
 };
+
+int kwi_client_has_text (const struct kw_client *, int level);
 
 /* Fills in what every event has (size, provider, time, "" for absent strings)
  * and tells the observer.  seq 0: takes the next one. */

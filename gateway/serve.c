@@ -26,6 +26,7 @@
 #define HANGS_MS 10000          /* without a turn                         */
 #define RUSH 256                /* requests at once                       */
 #define LOOPS_MAX 256           /* as the option loops                    */
+#define NOTED 2                 /* the level of events that notes are of  */
 
 struct serve {
   struct gw_gateway gateway;
@@ -136,8 +137,11 @@ on_event (void *user, const kw_event *event)
 static void
 observe (struct serve *s, kw_client *client)
 {
-  atomic_store (&s->gateway.level, cli_level (s->options, client));
+  int level = cli_level (s->options, client);
+
+  atomic_store (&s->gateway.level, level);
   kw_client_observe (client, on_event, s);
+  kw_client_observe_texts (client, level > NOTED ? level : NOTED);
 }
 
 /* ---- Configurations that come and go ------------------------------------------ */

@@ -358,6 +358,31 @@ START_TEST (status_tells_what_is_known)
 }
 END_TEST
 
+START_TEST (events_have_their_texts_up_to_a_level)
+{
+  static const struct { int level, each_call, each_switch; } rows[] = {
+    { 3, 1, 1 }, { 2, 0, 1 }, { 1, 0, 0 }, { -1, 0, 0 }, { 99, 1, 1 },
+  };
+
+  kit_sim ("--key", "sk-a,name=A,rpd=1", "--key", "sk-b,name=B");
+  kit_keys ("sk-a", "sk-b");
+  kit_open ("");
+  kw_client_observe_texts (kit.client, rows[_i].level);
+  kit_served_by ("primary");
+  kit_served_by ("backup-1");
+  ck_assert_int_eq (kit_count (KW_EVENT_ATTEMPT, NULL), 3);
+  ck_assert_int_eq (kit_count (KW_EVENT_VERDICT, NULL), 3);
+  ck_assert_int_eq (kit_count (KW_EVENT_SWITCH, NULL), 1);
+  for (int i = 0; i < kit.n_events; i++) {
+    int type = kit.event[i].type;
+    int has = type == KW_EVENT_SWITCH || type == KW_EVENT_EXHAUSTED ? rows[_i].each_switch
+                                                                  : rows[_i].each_call;
+    ck_assert_msg ((kit.event[i].text[0] != '\0') == has,
+                   "row %d, an event of type %d: \"%s\"", _i, type, kit.event[i].text);
+  }
+}
+END_TEST
+
 START_TEST (two_clients_never_meet)
 {
   kw_client *first;
@@ -424,6 +449,7 @@ suite (void)
   tcase_add_test (tc, a_wrong_request_costs_no_key);
   tcase_add_test (tc, max_switches_ends_with_an_error_of_its_own);
   tcase_add_test (tc, status_tells_what_is_known);
+  tcase_add_loop_test (tc, events_have_their_texts_up_to_a_level, 0, 5);
   tcase_add_test (tc, two_clients_never_meet);
   tcase_add_test (tc, a_probe_tries_one_key_once);
   suite_add_tcase (s, tc);

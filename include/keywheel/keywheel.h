@@ -12,7 +12,7 @@
  *     of, and lives as long as that handle.
  *   - Durations are milliseconds; points in time are milliseconds of Unix time.
  *   - A kw_client may be used by any number of threads at once, except for
- *     kw_client_open, kw_client_close and kw_client_observe.  A kw_reply or a
+ *     kw_client_open, kw_client_close and kw_client_observe*.  A kw_reply or a
  *     kw_status_info belongs to one thread at a time.
  *   - Strings are UTF-8 and NUL-terminated.  No secret is ever in one.
  *   - The library writes nothing, exits never, installs no signal handler,
@@ -515,7 +515,8 @@ typedef struct kw_event {
   int32_t  attempt;             /* counted from 1 within the call         */
   int64_t  wait_ms;
   int64_t  until_ms;            /* with _EXHAUSTED; 0: no reset known     */
-  const char *message;          /* one line for a person                  */
+  const char *message;          /* one line for a person; see
+                                   kw_client_observe_texts                */
 } kw_event;
 
 /* Before the first call; NULL ends it.  Called on whichever thread it
@@ -524,6 +525,10 @@ KW_API void kw_client_observe (kw_client *,
                                void (*observer) (void *user,
                                                  const kw_event *),
                                void *user);
+/* Before the first call: events of a higher level than this come without their
+ * text, message is "".  To put it together costs more than the rest of an event,
+ * and each call has two of level 3.  3, the default: all have one. */
+KW_API void kw_client_observe_texts (kw_client *, int32_t level);
 
 /* ---- Looking without calling ------------------------------------------- */
 
