@@ -23,13 +23,16 @@
 static int
 may_go_out (const char *name)
 {
-  static const char *const names[] = { "accept", "content-encoding",
-                                       "idempotency-key",
-                                       "x-client-request-id" };
+  static const struct { size_t len; const char *name; } may[] = {
+#define MAY(name) { sizeof (name) - 1, name }
+    MAY ("accept"), MAY ("content-encoding"), MAY ("idempotency-key"),
+    MAY ("x-client-request-id"),
+#undef MAY
+  };
   size_t i, len = strlen (name);
 
-  for (i = 0; i < sizeof names / sizeof names[0]; i++)
-    if (strcasecmp (name, names[i]) == 0)
+  for (i = 0; i < sizeof may / sizeof may[0]; i++)
+    if (len == may[i].len && strcasecmp (name, may[i].name) == 0)
       return 1;
   return len > 5 && strcasecmp (name + len - 5, "-beta") == 0;
 }

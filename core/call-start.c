@@ -15,12 +15,13 @@
 /* More than any provider has. */
 enum { FIELDS = 64 };
 
-static int
-ends_in (const char *s, size_t len, const char *end)
-{
-  size_t n = strlen (end);
+struct word { size_t len; const char *text; };
+#define WORD(text) { sizeof (text) - 1, text }
 
-  return len >= n && memcmp (s + len - n, end, n) == 0;
+static int
+ends_in (const char *s, size_t len, const struct word *end)
+{
+  return len >= end->len && memcmp (s + len - end->len, end->text, end->len) == 0;
 }
 
 /* Names come in lower case.  What is not known stays here: a cookie, an
@@ -28,22 +29,22 @@ ends_in (const char *s, size_t len, const char *end)
 static int
 may_be_passed_on (const char *name)
 {
-  static const char *const names[] = {
-    "retry-after", "retry-after-ms", "content-disposition", "content-language",
-    "etag", "last-modified"
+  static const struct word names[] = {
+    WORD ("retry-after"), WORD ("retry-after-ms"), WORD ("content-disposition"),
+    WORD ("content-language"), WORD ("etag"), WORD ("last-modified")
   };
-  static const char *const ends[] = { "request-id", "-processing-ms", "-version",
-                                      "-model" };
+  static const struct word ends[] = { WORD ("request-id"), WORD ("-processing-ms"),
+                                      WORD ("-version"), WORD ("-model") };
   static const char limits[] = "x-ratelimit-";
   size_t i, len = strlen (name);
 
   if (strncmp (name, limits, sizeof limits - 1) == 0)
     return 1;
   for (i = 0; i < sizeof names / sizeof names[0]; i++)
-    if (strcmp (name, names[i]) == 0)
+    if (len == names[i].len && memcmp (name, names[i].text, len) == 0)
       return 1;
   for (i = 0; i < sizeof ends / sizeof ends[0]; i++)
-    if (ends_in (name, len, ends[i]))
+    if (ends_in (name, len, &ends[i]))
       return 1;
   return 0;
 }

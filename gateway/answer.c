@@ -25,8 +25,8 @@ add_text (struct MHD_Response *response, const char *name, const char *value)
 static void
 add_number (struct MHD_Response *response, const char *name, int64_t n)
 {
-  char text[24];
-  int len = snprintf (text, sizeof text, "%" PRId64, n);
+  char text[24] = { n >= 0 && n < 10 ? (char) ('0' + n) : '\0' };
+  int len = text[0] != '\0' ? 1 : snprintf (text, sizeof text, "%" PRId64, n);
 
   if (len > 0 && (size_t) len < sizeof text)
     add_text (response, name, text);

@@ -287,7 +287,7 @@ gw_failover_begin (struct gw_request *r, int64_t length)
                                              strlen (r->route.provider));
 
   r->sent = 1;
-  (void) snprintf (r->record.provider, sizeof r->record.provider, "%s", p->name);
+  (void) memccpy (r->record.provider, p->name, '\0', sizeof r->record.provider - 1);
   way->began_ms = gw_now_ms ();
   way->deadline_ms = p->deadline_ms;
   way->rest = may_move (r) ? p->fallback : NULL;
