@@ -47,9 +47,10 @@ void gw_loop_wake (struct gw_loop *);
 /* Waits up to timeout_ms (-1: for ever), and tells; returns how many. */
 int gw_loop_wait (struct gw_loop *, int timeout_ms);
 
-/* Monotonic; ms. */
+/* Monotonic; ms.  On a thread that has a loop the time when its wait ended: a
+ * request asks often, and all that is done at once is done at one time. */
 int64_t gw_now_ms (void);
-/* Of the wall's clock. */
+/* Of the wall's clock, now. */
 int64_t gw_unix_ms (void);
 
 #endif
