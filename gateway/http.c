@@ -10,6 +10,8 @@
 
 #include "request.h"
 
+#define AWAKE_MS 200            /* between two looks for an answer        */
+
 /* ---- Connections ------------------------------------------------------------ */
 
 /* A suspended connection is out of libmicrohttpd's sight, so whoever hangs up
@@ -167,6 +169,13 @@ gw_http_timeout (struct gw_worker *w)
 
   if (w->daemon_ready)
     return 0;
+  /* It would ask at once, and again and again, those that are awake; where there is
+   * nobody else, that can wait.  Not longer, for they go by its idle time until they
+   * sleep. */
+  if (w->n_awake > 0 && w->n_awake == atomic_load (&w->n_conns)) {
+    int64_t left = w->ran_ms + AWAKE_MS - gw_now_ms ();
+    return left > 0 ? (int) left : 0;
+  }
   if (MHD_get_timeout (w->daemon, &ms) != MHD_YES)
     return -1;
   return ms < 3600000 ? (int) ms : 3600000;
@@ -178,6 +187,7 @@ gw_http_turn (struct gw_worker *w)
   if (gw_http_timeout (w) != 0)
     return;
   w->daemon_ready = 0;
+  w->ran_ms = gw_now_ms ();
   (void) MHD_run (w->daemon);
 }
 

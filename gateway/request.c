@@ -76,6 +76,14 @@ request_free (struct gw_request *r)
   free (r);
 }
 
+static void
+keep_awake (struct gw_request *r, int awake)
+{
+  if (r->awake != awake)
+    r->worker->n_awake += awake ? 1 : (size_t) -1;
+  r->awake = awake;
+}
+
 void
 gw_request_completed (void *worker, struct MHD_Connection *connection, void **request,
                       enum MHD_RequestTerminationCode why)
@@ -90,6 +98,7 @@ gw_request_completed (void *worker, struct MHD_Connection *connection, void **re
     w->daemon_ready = 1;
   if (r == NULL)
     return;
+  keep_awake (r, 0);
   r->conn->request = NULL;
   r->conn->head_by_ms = gw_now_ms () + w->wheel->config->settings.idle_timeout_ms
                         + w->wheel->config->settings.header_timeout_ms;
@@ -119,10 +128,11 @@ gw_request_wake (struct gw_request *r)
       request_free (r);
     return;
   }
-  if (!r->suspended)
+  if (!r->suspended && !r->awake)
     return;
+  if (r->suspended)
+    MHD_resume_connection (r->connection);
   r->suspended = 0;
-  MHD_resume_connection (r->connection);
   r->worker->daemon_ready = 1;
 }
 
@@ -254,13 +264,17 @@ body (struct gw_request *r, const char *data, size_t size)
 
 /* What there was to answer may be gone again: the next provider is asked.  To
  * sleep costs libmicrohttpd two system calls and a read; who does not is asked here
- * again in its next run, and there is one after the other meanwhile. */
+ * again in its next run (see gw_http_timeout). */
 static enum MHD_Result
 answer_or_sleep (struct gw_request *r)
 {
-  if (r->head.status != 0 || r->ended)
+  int there = r->head.status != 0 || r->ended;
+  int awake = !there && r->looks++ < LOOKS && !r->worker->quiet;
+
+  keep_awake (r, awake);
+  if (there)
     return gw_answer (r);
-  if (r->looks++ >= LOOKS || r->worker->quiet)
+  if (!awake)
     gw_request_sleep (r);
   return MHD_YES;
 }

@@ -69,6 +69,7 @@ struct gw_request {
   int queued;                   /* an answer is libmicrohttpd's now       */
   int suspended;                /* libmicrohttpd waits for us             */
   int looks;                    /* for an answer, before it does          */
+  int awake;                    /* between two of them                    */
   int paused;                   /* the provider waits for the client      */
   int gone;                     /* the client is                          */
   int watching;                 /* in the gateway's events                */

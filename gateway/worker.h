@@ -38,6 +38,8 @@ struct gw_worker {
   struct gw_watch daemon_watch;
   int daemon_ready;             /* something is to be done there          */
   int quiet;                    /* nothing happened in this turn          */
+  int64_t ran_ms;               /* when libmicrohttpd was last run        */
+  size_t n_awake;               /* requests that wait, and do not sleep   */
   int adding_unix;              /* what is being added is of a unix socket */
   struct gw_conn *conns;
   atomic_size_t n_conns;

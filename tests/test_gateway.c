@@ -134,6 +134,24 @@ START_TEST (who_waits_for_a_provider_costs_no_processor)
 }
 END_TEST
 
+/* A provider's time is not the client's. */
+START_TEST (a_provider_may_take_longer_than_a_client)
+{
+  int fd, up;
+
+  gateway_with_hand ("", "idle_timeout = 1s");
+  fd = client_connect ();
+  say_request (fd, "POST", CHAT, "Connection: close\r\n", HELLO);
+  up = provider_take ("}]}");
+  ck_assert_int_eq (poll (&(struct pollfd) { .fd = up, .events = POLLIN }, 1, 2300), 0);
+  say_text (up, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+                "Content-Length: 10\r\n\r\n{\"late\":1}");
+  finish_answer (fd);
+  ck_assert_int_eq (a.status, 200);
+  ck_assert_str_eq (a.body, "{\"late\":1}");
+}
+END_TEST
+
 /* More than the kernel takes on both sides, by far. */
 #define MUCH (64 * 1024 * 1024)
 
@@ -257,6 +275,7 @@ gateway_suite (void)
   tcase_add_test (t, a_provider_that_breaks_off_is_told_within_the_stream);
   tcase_add_loop_test (t, a_client_that_hangs_up_ends_its_call, 0, 3);
   tcase_add_loop_test (t, who_waits_for_a_provider_costs_no_processor, 0, 3);
+  tcase_add_test (t, a_provider_may_take_longer_than_a_client);
   tcase_add_test (t, a_slow_client_stops_the_provider);
   tcase_add_test (t, what_is_not_there_is_told);
   tcase_add_test (t, each_route_leads_to_its_provider);
