@@ -140,7 +140,18 @@ void cli_observe (const struct cli_options *, kw_client *);
 /* "7m12s", rounded up; returns buf. */
 const char *cli_duration (int64_t ms, char *buf, size_t size);
 
-/* ---- status.c, status-json.c, status-watch.c ------------------------------- */
+/* ---- table.c ---------------------------------------------------------------- */
+
+enum { CLI_COLUMNS = 8, CLI_CELL = 128 };
+struct cli_row {
+  char cell[CLI_COLUMNS][CLI_CELL];
+};
+void cli_fill (struct cli_row *, int column, const char *fmt, ...)
+  __attribute__ ((__format__ (__printf__, 3, 4)));
+/* Columns at the end that are empty are not there. */
+void cli_print_rows (FILE *, const struct cli_row *, size_t n);
+
+/* ---- status.c, status-json.c, status-left.c, status-watch.c ------------------------------- */
 
 /* kw_status of the provider; an exit code, the reason having been told. */
 int cli_get_status (kw_client *, const char *provider, kw_status_info **ret);
@@ -151,9 +162,13 @@ void cli_tell_accounts (const kw_status_info *);
  * each of the configuration; NULL past the last. */
 const char *cli_provider (const struct cli_options *, const kw_client *,
                           size_t i);
-/* The object of "status --json", for json_object_put; NULL: no memory. */
+/* The object of "status --json", for json_object_put; NULL: no memory.  bucket is
+ * kw_status_bucket. */
+typedef const kw_bucket_info *cli_bucket (const kw_status_info *, size_t key, size_t i);
 struct json_object *cli_status_json (const kw_status_info *, size_t waiting,
-                                     const char *state);
+                                     cli_bucket *bucket, const char *state);
+/* What is left, as a table; nothing if nothing is known.  An exit code. */
+int cli_write_left (FILE *, const kw_status_info *);
 /* The table of all providers that are asked for. */
 int cli_write_status (const struct cli_options *, kw_client *, FILE *);
 /* status --watch; ends by q or a signal. */

@@ -260,7 +260,7 @@ print_json (const struct cli_options *options, kw_client *client,
     key_line (key, sizeof key, status, k);
     changed += (size_t) remember (seen, k, key);
   }
-  o = changed > 0 ? cli_status_json (status, kw_status_waiting (status),
+  o = changed > 0 ? cli_status_json (status, kw_status_waiting (status), kw_status_bucket,
                                        kw_client_state (client)) : NULL;
   text = o != NULL ? json_object_to_json_string_ext (o, JSON_C_TO_STRING_PLAIN
                                                      | JSON_C_TO_STRING_NOSLASHESCAPE)

@@ -1,6 +1,5 @@
 /* status - keywheel status: the keys, what is known of their limits, and when
  * they come back, as a table for people.  The JSON is status-json.c's. */
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,54 +66,35 @@ cli_get_status (kw_client *client, const char *provider, kw_status_info **ret)
 
 /* ---- The table ------------------------------------------------------------- */
 
-enum { COLUMNS = 8, CELL = 128 };
-
-static const char *const titles[COLUMNS] = {
+static const char *const titles[CLI_COLUMNS] = {
   "KEY", "STATE", "COMES BACK", "LIMIT", "REQUESTS", "TOKENS", "FINGERPRINT", "ACCOUNT"
 };
 
-struct row {
-  char cell[COLUMNS][CELL];
-};
-
-static void __attribute__ ((__format__ (__printf__, 3, 4)))
-fill (struct row *row, int column, const char *fmt, ...)
+static void
+fill_key (struct cli_row *row, const kw_key_info *key)
 {
-  va_list ap;
-  int n;
-
-  va_start (ap, fmt);
-  n = vsnprintf (row->cell[column], CELL, fmt, ap);
-  va_end (ap);
-  if (n < 0)
-    row->cell[column][0] = '\0';        /* a longer one is cut, no harm   */
+  cli_fill (row, 0, "%s", key->name);
+  cli_fill (row, 1, "%s", key->state);
+  cli_fill (row, 4, "%llu", (unsigned long long) key->requests);
+  cli_fill (row, 5, "%llu", (unsigned long long) key->tokens);
+  cli_fill (row, 6, "%s", key->fingerprint);
+  cli_fill (row, 7, "%s", key->account);
 }
 
 static void
-fill_key (struct row *row, const kw_key_info *key)
-{
-  fill (row, 0, "%s", key->name);
-  fill (row, 1, "%s", key->state);
-  fill (row, 4, "%llu", (unsigned long long) key->requests);
-  fill (row, 5, "%llu", (unsigned long long) key->tokens);
-  fill (row, 6, "%s", key->fingerprint);
-  fill (row, 7, "%s", key->account);
-}
-
-static void
-fill_limit (struct row *row, const kw_limit_info *limit)
+fill_limit (struct cli_row *row, const kw_limit_info *limit)
 {
   char in[32], at[40], number[32] = "";
 
   if (limit->until_ms > 0 && limit->in_ms >= 0)
-    fill (row, 2, "in %s, %s", cli_duration (limit->in_ms, in, sizeof in),
+    cli_fill (row, 2, "in %s, %s", cli_duration (limit->in_ms, in, sizeof in),
           cli_time (limit->until_ms, at, sizeof at));
   else
-    fill (row, 2, "not known");
+    cli_fill (row, 2, "not known");
   if (limit->limit >= 0
       && snprintf (number, sizeof number, " %lld", (long long) limit->limit) < 0)
     number[0] = '\0';
-  fill (row, 3, "%s%s, %s%s",
+  cli_fill (row, 3, "%s%s, %s%s",
         limit->dimension[0] != '\0' ? limit->dimension
         : kw_verdict_name (limit->verdict),
         number, limit->model[0] != '\0' ? limit->model : "every model",
@@ -122,10 +102,10 @@ fill_limit (struct row *row, const kw_limit_info *limit)
 }
 
 /* A row a limit, the key's own cells in the first of them. */
-static struct row *
+static struct cli_row *
 make_rows (const kw_status_info *status, size_t *ret_n)
 {
-  struct row *rows;
+  struct cli_row *rows;
   size_t n = 1, at = 0;
 
   for (size_t i = 0; i < status->total_keys; i++)
@@ -133,8 +113,8 @@ make_rows (const kw_status_info *status, size_t *ret_n)
   rows = calloc (n, sizeof *rows);
   if (rows == NULL)
     return NULL;
-  for (int c = 0; c < COLUMNS; c++)
-    fill (&rows[at], c, "%s", titles[c]);
+  for (int c = 0; c < CLI_COLUMNS; c++)
+    cli_fill (&rows[at], c, "%s", titles[c]);
   at++;
   for (size_t i = 0; i < status->total_keys; i++) {
     const kw_key_info *key = &status->keys[i];
@@ -145,28 +125,6 @@ make_rows (const kw_status_info *status, size_t *ret_n)
   }
   *ret_n = n;
   return rows;
-}
-
-static void
-print_rows (FILE *f, const struct row *rows, size_t n)
-{
-  int width[COLUMNS] = { 0 };
-
-  for (size_t i = 0; i < n; i++)
-    for (int c = 0; c < COLUMNS; c++) {
-      int len = (int) strlen (rows[i].cell[c]);
-      if (len > width[c])
-        width[c] = len;
-    }
-  for (size_t i = 0; i < n; i++) {
-    int last = COLUMNS - 1;
-    while (last > 0 && rows[i].cell[last][0] == '\0')
-      last--;
-    fputs ("  ", f);
-    for (int c = 0; c < last; c++)
-      fprintf (f, "%-*s  ", width[c], rows[i].cell[c]);
-    fprintf (f, "%s\n", rows[i].cell[last]);
-  }
 }
 
 static void
@@ -192,12 +150,12 @@ static int
 print_table (FILE *f, const kw_status_info *status)
 {
   size_t n = 0;
-  struct row *rows = make_rows (status, &n);
+  struct cli_row *rows = make_rows (status, &n);
 
   if (rows == NULL)
     return CLI_INTERNAL;
   print_head (f, status);
-  print_rows (f, rows, n);
+  cli_print_rows (f, rows, n);
   free (rows);
   return CLI_OK;
 }
@@ -260,7 +218,7 @@ status_as_json (const struct cli_options *options, kw_client *client)
 
   if (r != CLI_OK)
     return r;
-  object = cli_status_json (status, kw_status_waiting (status),
+  object = cli_status_json (status, kw_status_waiting (status), kw_status_bucket,
                             kw_client_state (client));
   if (cli_out_json (object) != 0)
     r = CLI_INTERNAL;
@@ -285,6 +243,8 @@ cli_write_status (const struct cli_options *options, kw_client *client, FILE *f)
       fputc ('\n', f);
     r = print_table (f, status);
     print_accounts (f, status);
+    if (r == CLI_OK)
+      r = cli_write_left (f, status);
     kw_status_free (status);
   }
   fprintf (f, "\nstate: %s\n", kw_client_state (client));

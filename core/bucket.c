@@ -92,6 +92,18 @@ kwi_level_room (const struct kwi_level *l, int64_t now_ms)
   return used >= l->limit ? 0 : l->limit - used;
 }
 
+int64_t
+kwi_level_full (const struct kwi_level *l, int64_t now_ms)
+{
+  int64_t at = is_set_back (l, now_ms) && l->rolling ? now_ms : l->at_ms;
+
+  if (l->limit <= 0)
+    return KWI_NEVER;
+  if (!l->rolling || l->used <= 0)
+    return at;
+  return plus (at, ratio (l->used, l->window_ms, l->limit, 1));
+}
+
 /* When n pass, behind ahead others. */
 static int64_t
 passes_at (const struct kwi_level *l, int64_t ahead, int64_t n, int64_t now_ms)

@@ -40,6 +40,10 @@ void kwi_level_see (struct kwi_level *, const struct kwi_bucket *b,
 int64_t kwi_level_used (const struct kwi_level *, int64_t now_ms);
 int64_t kwi_level_room (const struct kwi_level *, int64_t now_ms);
 
+/* When nothing is used any more, if nothing more is: at or before now_ms where that
+ * is so; KWI_NEVER: nothing is known. */
+int64_t kwi_level_full (const struct kwi_level *, int64_t now_ms);
+
 /* When n will pass, behind those that wait: now_ms, or the first millisecond at
  * which it does; KWI_NEVER: n is more than the limit. */
 int64_t kwi_level_ready (const struct kwi_level *, int64_t n, int64_t now_ms);

@@ -153,6 +153,14 @@ void kwi_ring_freed (struct kwi_keyring *, size_t key);
 void kwi_ring_reset_lines (struct kwi_keyring *, size_t key);
 void kwi_ring_free_lines (struct kwi_keyring *);
 
+/* ---- keyring-left.c ------------------------------------------------------- */
+
+/* Adds what is known to be left of a fact's bucket, as a key of that account sees
+ * it.  0 or -1 (no memory). */
+int kwi_ring_view_left (const struct kwi_keyring *, const struct ring_key *,
+                        const struct kwi_fact *, int64_t now_ms,
+                        struct kwi_ring_view *);
+
 /* ---- ring-share.c --------------------------------------------------------- */
 
 /* Others are to be told of it, if there are others. */

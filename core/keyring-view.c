@@ -21,6 +21,8 @@ collect_fact (void *user, struct kwi_fact *f)
   struct kwi_ring_view *v = c->view;
   struct kwi_fact_view *fv;
 
+  if (kwi_ring_view_left (c->ring, c->key, f, c->now_ms, v) != 0)
+    c->failed = 1;
   if (f->until_ms == 0)
     return;
   if (v->n_facts == v->facts_size) {
@@ -59,9 +61,11 @@ view_key (struct collect *c, struct kwi_key_view *kv)
   kv->tokens = k->all_tokens + k->tokens - k->told_tokens;
   kv->look = kwi_limits_look (c->ring->store, subjects, 3, c->model, c->now_ms);
   kv->first_fact = c->view->n_facts;
+  kv->first_left = c->view->n_left;
   for (i = 0; i < 3; i++)
     kwi_store_each (c->ring->store, subjects[i], collect_fact, c);
   kv->n_facts = c->view->n_facts - kv->first_fact;
+  kv->n_left = c->view->n_left - kv->first_left;
 }
 
 /* Where the next request would begin. */
@@ -97,10 +101,18 @@ kwi_keyring_view (struct kwi_keyring *r, const char *model, int64_t now_ms,
   v.current = next_key (r, &v);
   (void) pthread_mutex_unlock (&r->lock);
   if (c.failed) {
-    free (v.keys);
-    free (v.facts);
+    kwi_ring_view_clear (&v);
     return -1;
   }
   *ret = v;
   return 0;
+}
+
+void
+kwi_ring_view_clear (struct kwi_ring_view *v)
+{
+  free (v->keys);
+  free (v->facts);
+  free (v->left);
+  *v = (struct kwi_ring_view) { .n_keys = 0 };
 }

@@ -183,6 +183,7 @@ struct kwi_key_view {
   struct kwi_look look;         /* for the configured model               */
   uint64_t requests, tokens;
   size_t first_fact, n_facts;   /* into facts: those that block now       */
+  size_t first_left, n_left;    /* into left                              */
 };
 struct kwi_fact_view {
   char model[96];
@@ -190,15 +191,26 @@ struct kwi_fact_view {
   int account_wide;
   int _reserved;
 };
+/* A bucket, whether it blocks or not; numbers that are not known are -1, times 0. */
+struct kwi_left_view {
+  char model[96];
+  char dimension[32];
+  int64_t limit, remaining;
+  int64_t window_ms, full_ms, seen_ms;
+  int account_wide, rolling;
+};
 struct kwi_ring_view {
   struct kwi_key_view *keys;
   size_t n_keys;
   struct kwi_fact_view *facts;
   size_t n_facts, facts_size;
+  struct kwi_left_view *left;
+  size_t n_left, left_size;
   size_t current;
 };
-/* 0 or -1 (no memory).  Free keys and facts with free. */
+/* 0 or -1 (no memory). */
 int kwi_keyring_view (struct kwi_keyring *, const char *model, int64_t now_ms,
                       struct kwi_ring_view *ret);
+void kwi_ring_view_clear (struct kwi_ring_view *);
 
 #endif

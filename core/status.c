@@ -19,6 +19,7 @@ struct snapshot {
   struct kwi_ring_view view;
   kw_key_info *keys;
   kw_limit_info *limits;
+  kw_bucket_info *buckets;
   kw_account_info *accounts;
   size_t *members;
   char **sources;
@@ -61,6 +62,23 @@ fill_limit (kw_limit_info *l, const struct kwi_fact_view *f, int64_t now_ms)
   };
 }
 
+static void
+fill_bucket (kw_bucket_info *b, const struct kwi_left_view *v)
+{
+  *b = (kw_bucket_info) {
+    .struct_size = sizeof *b,
+    .model = v->model,
+    .dimension = v->dimension,
+    .limit = v->limit,
+    .remaining = v->remaining,
+    .window_ms = v->window_ms,
+    .full_ms = v->full_ms,
+    .seen_ms = v->seen_ms,
+    .rolling = v->rolling,
+    .account_wide = v->account_wide,
+  };
+}
+
 static int
 fill_keys (struct snapshot *s, const struct kwi_provider *p)
 {
@@ -69,6 +87,8 @@ fill_keys (struct snapshot *s, const struct kwi_provider *p)
 
   for (i = 0; i < v->n_facts; i++)
     fill_limit (&s->limits[i], &v->facts[i], s->info.now_ms);
+  for (i = 0; i < v->n_left; i++)
+    fill_bucket (&s->buckets[i], &v->left[i]);
   for (i = 0; i < v->n_keys; i++) {
     const struct kwi_key_view *k = &v->keys[i];
     s->sources[i] = strdup (kwi_secrets_get (p->secrets, i)->source);
@@ -149,12 +169,13 @@ fill (struct snapshot *s, const struct kwi_provider *p)
     return KW_ERR_MEMORY;
   s->keys = calloc (n + 1, sizeof *s->keys);
   s->limits = calloc (s->view.n_facts + 1, sizeof *s->limits);
+  s->buckets = calloc (s->view.n_left + 1, sizeof *s->buckets);
   s->accounts = calloc (n + 1, sizeof *s->accounts);
   s->members = calloc (n + 1, sizeof *s->members);
   s->sources = calloc (n + 1, sizeof (char *));
-  if (s->keys == NULL || s->limits == NULL || s->accounts == NULL
-      || s->members == NULL || s->sources == NULL || copy_texts (s, p) != 0
-      || fill_keys (s, p) != 0)
+  if (s->keys == NULL || s->limits == NULL || s->buckets == NULL
+      || s->accounts == NULL || s->members == NULL || s->sources == NULL
+      || copy_texts (s, p) != 0 || fill_keys (s, p) != 0)
     return KW_ERR_MEMORY;
   fill_accounts (s);
   ready = kwi_keyring_next_ready (p->ring, p->model, NULL, s->info.now_ms);
@@ -205,10 +226,10 @@ kw_status_free (kw_status_info *info)
   free (s->sources);
   free (s->members);
   free (s->accounts);
+  free (s->buckets);
   free (s->limits);
   free (s->keys);
-  free (s->view.keys);
-  free (s->view.facts);
+  kwi_ring_view_clear (&s->view);
   free (s);
 }
 
@@ -216,6 +237,18 @@ size_t
 kw_status_waiting (const kw_status_info *info)
 {
   return ((const struct snapshot *) info)->waiting; /* its first member */
+}
+
+const kw_bucket_info *
+kw_status_bucket (const kw_status_info *info, size_t key, size_t i)
+{
+  const struct snapshot *s = (const struct snapshot *) info; /* its first member */
+  const struct kwi_key_view *k;
+
+  if (key >= info->total_keys)
+    return NULL;
+  k = &s->view.keys[key];
+  return i < k->n_left ? &s->buckets[k->first_left + i] : NULL;
 }
 
 int

@@ -60,7 +60,8 @@ provider_json (struct gw_request *r, const struct gw_provider *p)
 
   if (kw_status (client, p->name, &status) != 0)
     return NULL;
-  object = cli_status_json (status, kw_status_waiting (status), kw_client_state (client));
+  object = cli_status_json (status, kw_status_waiting (status), kw_status_bucket,
+                            kw_client_state (client));
   kw_status_free (status);
   gw_lock (r->gateway);
   if (object != NULL)

@@ -10,6 +10,9 @@
 
 #include <json-c/json.h>
 
+/* Of models that are not the provider's own, so many buckets of a key are shown. */
+#define OTHERS 12
+
 struct gw_seen {
   uint64_t *hash;               /* the provider's own, then its keys'     */
   size_t n;
@@ -71,9 +74,46 @@ limit_view (const kw_limit_info *l)
   return object;
 }
 
+/* What comes back steadily is told by when all of it is there again. */
 static struct json_object *
-key_view (const kw_key_info *k)
+bucket_view (const kw_bucket_info *b)
 {
+  struct json_object *object = json_object_new_object ();
+  int steadily = b->rolling && b->full_ms > 0 && b->window_ms > 0;
+
+  add_text (object, "model", b->model);
+  add_text (object, "dimension", b->dimension);
+  if (b->limit >= 0)
+    add_number (object, "limit", b->limit);
+  if (b->remaining >= 0 && !steadily)
+    add_number (object, "remaining", b->remaining);
+  if (b->full_ms > 0)
+    add_number (object, "full", b->full_ms);
+  if (steadily)
+    add_number (object, "window", b->window_ms);
+  add_number (object, "seen", b->seen_ms);
+  if (b->account_wide)
+    add (object, "account", json_object_new_boolean (1));
+  return object;
+}
+
+static struct json_object *
+buckets_view (const kw_status_info *s, size_t key)
+{
+  struct json_object *buckets = json_object_new_array ();
+  const kw_bucket_info *b;
+  int others = 0;
+
+  for (size_t i = 0; (b = kw_status_bucket (s, key, i)) != NULL; i++)
+    if (b->model[0] == '\0' || strcmp (b->model, s->model) == 0 || others++ < OTHERS)
+      append (buckets, bucket_view (b));
+  return buckets;
+}
+
+static struct json_object *
+key_view (const kw_status_info *s, size_t at)
+{
+  const kw_key_info *k = &s->keys[at];
   struct json_object *object = json_object_new_object ();
   struct json_object *limits = json_object_new_array ();
 
@@ -87,6 +127,7 @@ key_view (const kw_key_info *k)
   for (size_t i = 0; i < k->n_limits; i++)
     append (limits, limit_view (&k->limits[i]));
   add (object, "limits", limits);
+  add (object, "buckets", buckets_view (s, at));
   return object;
 }
 
@@ -133,7 +174,7 @@ status_view (const kw_status_info *s, struct gw_seen *seen)
   int shown = seen == NULL || changed (&seen->hash[0], object);
 
   for (size_t i = 0; i < s->total_keys; i++) {
-    struct json_object *key = key_view (&s->keys[i]);
+    struct json_object *key = key_view (s, i);
     if (seen == NULL || changed (&seen->hash[1 + i], key)) {
       append (keys, key);
       shown = 1;

@@ -268,6 +268,20 @@ START_TEST (status_as_json_is_the_contract)
 }
 END_TEST
 
+static const kw_bucket_info *
+two_buckets (const kw_status_info *status, size_t key, size_t i)
+{
+  static const kw_bucket_info buckets[] = {
+    { .model = "m", .dimension = "tokens_per_minute", .limit = 6000, .remaining = 5921,
+      .window_ms = 60000, .full_ms = 1767362590001, .seen_ms = 1767362589000,
+      .rolling = 1, .account_wide = 1 },
+    { .model = "", .dimension = "", .limit = -1, .remaining = 7 },
+  };
+
+  (void) status, (void) key;
+  return i < 2 ? &buckets[i] : NULL;
+}
+
 START_TEST (what_status_does_not_know_is_null)
 {
   static const kw_limit_info limits[] = {
@@ -283,9 +297,9 @@ START_TEST (what_status_does_not_know_is_null)
   };
   static const kw_status_info info = {
     .provider = "groq", .plugin = "groq", .base_url = "", .model = "m",
-    .total_keys = 1, .exhausted_keys = 1, .keys = &key
+    .total_keys = 1, .exhausted_keys = 1, .now_ms = 1767362589501, .keys = &key
   };
-  struct json_object *status = cli_status_json (&info, 3, "memory");
+  struct json_object *status = cli_status_json (&info, 3, two_buckets, "memory");
 
   ck_assert_str_eq (
     json_object_to_json_string_ext (status, JSON_C_TO_STRING_PLAIN),
@@ -296,7 +310,14 @@ START_TEST (what_status_does_not_know_is_null)
     "\"limits\":[{\"model\":\"m\",\"dimension\":\"tokens_per_day\",\"limit\":100000,"
     "\"until\":\"2026-01-02T14:03:11Z\",\"in_seconds\":432.5},"
     "{\"model\":null,\"dimension\":null,\"limit\":null,\"until\":null,"
-    "\"in_seconds\":null}],\"requests\":17,\"tokens\":9120}],"
+    "\"in_seconds\":null}],\"requests\":17,\"tokens\":9120,"
+    "\"buckets\":[{\"model\":\"m\",\"dimension\":\"tokens_per_minute\","
+    "\"limit\":6000,\"remaining\":5921,\"window_seconds\":60.0,\"rolling\":true,"
+    "\"full_at\":\"2026-01-02T14:03:11Z\",\"full_in_seconds\":0.5,"
+    "\"seen_at\":\"2026-01-02T14:03:09Z\",\"account_wide\":true},"
+    "{\"model\":null,\"dimension\":null,\"limit\":null,\"remaining\":7,"
+    "\"window_seconds\":null,\"rolling\":false,\"full_at\":null,"
+    "\"full_in_seconds\":null,\"seen_at\":null,\"account_wide\":false}]}],"
     "\"state\":\"memory\"}");
   json_object_put (status);
 }
@@ -304,13 +325,16 @@ END_TEST
 
 START_TEST (status_for_people_is_a_table)
 {
-  three_keys ("");
+  three_keys (",rpd=100");
+  run ("chat", "-m", "m", "hi", NULL);
   run ("status", "-p", "groq", NULL);
   ENDS_WITH (0);
   PRINTS_SOME ("groq: 3 of 3 keys available, 0 exhausted\n");
   PRINTS_SOME ("the next request begins with primary\n");
   PRINTS_SOME ("FINGERPRINT");
   PRINTS_SOME ("\n  backup-2  available");
+  PRINTS_SOME ("\n  what is left, by what answers have shown:\n  KEY      LIMIT ");
+  PRINTS_SOME ("\n  primary  requests_per_day  99 of 100  in ");
   PRINTS_SOME (format ("\nstate: %s/state/keywheel/state.db\n", dir));
   ck_assert_str_eq (got.err, "");
 }

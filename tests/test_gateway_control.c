@@ -52,7 +52,7 @@ END_TEST
 
 START_TEST (the_status_is_that_of_the_command_for_all_providers)
 {
-  struct json_object *object, *providers, *one;
+  struct json_object *object, *providers, *one, *bucket;
 
   gateway_with_sim (",rpd=1", "");
   for (int i = 0; i < 2; i++)
@@ -67,6 +67,11 @@ START_TEST (the_status_is_that_of_the_command_for_all_providers)
   ck_assert_str_eq (json_object_get_string (member (one, "provider")), "groq");
   ck_assert_int_eq (json_object_get_int (member (one, "available_keys")), 2);
   ck_assert_int_eq (json_object_get_int (member (one, "current_key_index")), 1);
+  one = json_object_array_get_idx (member (one, "keys"), 0);
+  bucket = json_object_array_get_idx (member (one, "buckets"), 0);
+  ck_assert_str_eq (json_object_get_string (member (bucket, "dimension")), "requests_per_day");
+  ck_assert_int_eq (json_object_get_int (member (bucket, "limit")), 1);
+  ck_assert_int_eq (json_object_get_int (member (bucket, "remaining")), 0);
   ck_assert_int_ge (json_object_get_int (member (member (object, "gateway"),
                                                  "uptime_seconds")), 0);
   json_object_put (object);

@@ -62,7 +62,7 @@ START_TEST (whoever_connects_is_told_everything)
 {
   struct watcher w;
 
-  gateway_with_sim (",rpd=1", "");
+  gateway_with_sim (",rpd=1,tpm=6000", "");
   serve_requests (2);
   ask ("HEAD", "/events", NULL);        /* and is gone */
   ck_assert_int_eq (a.status, 200);
@@ -75,6 +75,9 @@ START_TEST (whoever_connects_is_told_everything)
   hears (&w, "\"state\":\"exhausted\"");
   hears (&w, "\"dimension\":\"requests_per_day\",\"verdict\":\"DAILY_LIMIT\",\"limit\":1,"
              "\"used\":1,\"until\":");
+  hears (&w, "\"buckets\":[{\"model\":\"" MODEL "\",\"dimension\":");
+  hears (&w, "\"dimension\":\"requests_per_day\",\"limit\":1,\"full\":");
+  hears (&w, "\"dimension\":\"tokens_per_minute\",\"limit\":6000,\"full\":");
   hears (&w, "\"type\":\"exhausted\",\"provider\":\"groq\",\"key\":\"primary\"");
   hears (&w, "\"type\":\"switch\",\"provider\":\"groq\",\"key\":\"primary\",\"to\":"
              "\"backup-1\"");

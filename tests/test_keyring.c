@@ -309,8 +309,7 @@ START_TEST (a_view_shows_what_blocks_each_key)
   ck_assert_uint_eq (v.keys[1].n_facts, 0);
   ck_assert_uint_eq (v.keys[1].tokens, 15);
   ck_assert_uint_eq (v.keys[1].requests, 1);
-  free (v.keys);
-  free (v.facts);
+  kwi_ring_view_clear (&v);
 }
 END_TEST
 

@@ -274,8 +274,7 @@ look_at_all (void)
     for (k = 0; k < 2; k++) {
       ck_assert_int_gt (snprintf (model, sizeof model, "m%zu", m), 0);
       ck_assert_int_eq (kwi_keyring_view (rings[k], model, now, &v), 0);
-      free (v.keys);
-      free (v.facts);
+      kwi_ring_view_clear (&v);
     }
 }
 

@@ -241,8 +241,7 @@ START_TEST (counts_are_of_all_and_exact)
     ck_assert_uint_eq (v.keys[1].requests, 100);
     ck_assert_uint_eq (v.keys[1].tokens, 1500);
     ck_assert_uint_eq (v.keys[0].requests, 0);
-    free (v.keys);
-    free (v.facts);
+    kwi_ring_view_clear (&v);
   }
 }
 END_TEST
@@ -421,8 +420,7 @@ describe (struct process *p, char *buf, size_t size)
   memset (buf, 0, size);
   for (i = 0; i < n; i++, len = strlen (buf))
     (void) memccpy (buf + len, line[i], '\0', size - len - 1);
-  free (v.keys);
-  free (v.facts);
+  kwi_ring_view_clear (&v);
 }
 
 START_TEST (whatever_the_order_all_come_to_know_the_same)

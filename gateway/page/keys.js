@@ -55,12 +55,15 @@ function makeRow(provider, name) {
   const row = {
     name: make('b', {}, name), chip: make('span', { class: 'chip', hidden: '' }, 'next'),
     print: make('small'), state: make('span', { class: 'state' }),
-    left: cell('td', { class: 'left' }), back: cell('td', { class: 'back' }),
+    left: cell('td', { class: 'left' }), list: make('ul', { class: 'limits' }),
+    more: make('details', {}, make('summary'), make('ul', { class: 'limits' })),
+    nothing: make('span', { class: 'nothing' }, '–'), back: cell('td', { class: 'back' }),
     requests: cell('td', { class: 'number requests' }),
     tokens: cell('td', { class: 'number tokens' }),
     button: make('button', { type: 'button', 'aria-label': `Reset ${name}` }, 'Reset'),
-    timers: [], shown: '',
+    timers: [], levels: [], shown: '',
   };
+  row.left.append(row.list, row.more, row.nothing);
   row.button.addEventListener('click', () => {
     if (row.button.getAttribute('aria-disabled') !== 'true')
       onReset(row.button, provider, name);
@@ -79,39 +82,103 @@ function timer(row, at) {
   return element;
 }
 
-const left = (limit) => Math.max(0, limit.limit - limit.used);
+// ---- What is left ----
 
-function gauge(limit) {
+// Of a bucket, at this moment; undefined if nobody knows.
+function leftOf(b, nowMs) {
+  if (b.full <= nowMs)
+    return b.limit;
+  return b.window ? Math.max(0, b.limit - Math.ceil((b.full - nowMs) * b.limit / b.window))
+    : b.remaining;
+}
+
+// A bar that is as long as what is left; what is said of it stands beside it.
+function gauge() {
   const bar = make('i');
-  const share = left(limit) / limit.limit;
-  bar.style.width = `${Math.max(100 * (1 - share), 2)}%`;
-  return make('span', { class: 'gauge', 'data-left': share > 0.1 ? 'some' : 'none' }, bar);
+  return { bar, element: make('span', { class: 'gauge', 'aria-hidden': 'true' }, bar) };
 }
 
-function howMuch(limit) {
-  if (!(limit.limit > 0))
-    return '';
-  return limit.used === undefined ? `limit ${count(limit.limit)}`
-    : `${count(left(limit))} of ${count(limit.limit)} left`;
+function setGauge({ element, bar }, left, limit) {
+  const share = limit > 0 ? Math.min(left / limit, 1) : 0;
+  const width = `${Math.round(1000 * share) / 10}%`;
+  element.hidden = !(limit > 0 && left >= 0);
+  if (bar.style.width !== width)
+    bar.style.width = width;
+  setAttribute(element, 'data-left', share > 0.25 ? 'much' : share > 0.1 ? 'some' : 'none');
 }
 
-// One whose time has come says nothing any more of what is left.
-function limitItem(row, limit, view, alone, nowMs) {
-  const over = limit.until <= nowMs;
+function howMuch(left, limit, of) {
+  if (!(limit > 0))
+    return left === undefined ? '' : `${count(left)}${of} left`;
+  return left === undefined ? `limit ${count(limit)}${of}`
+    : `${count(left)} of ${count(limit)}${of} left`;
+}
+
+const fromOthers = (it, view) => [it.model && it.model !== view.model ? it.model : '',
+  it.account ? 'whole account' : ''];
+
+const isSame = (a, b) => a.dimension === b.dimension && (a.model ?? '') === (b.model ?? '');
+
+// One that is in the way.  One whose time has come says nothing any more of what is left.
+function limitItem(row, limit, bucket, view, alone, nowMs) {
   const what = limit.dimension ? spaced(limit.dimension) : verdicts[limit.verdict] ?? 'a limit';
-  const where = [];
-  if (limit.model && limit.model !== view.model)
-    where.push(limit.model);
-  if (limit.account)
-    where.push('whole account');
   const item = make('li', {}, make('span', { class: 'what' }, what));
-  if (!over && limit.limit > 0 && limit.used !== undefined)
-    item.append(gauge(limit));
-  item.append(make('span', { class: 'more' }, [over ? 'over: the next request tries it'
-    : howMuch(limit), ...where].filter(Boolean).join(' · ')));
-  if (!alone && !over && limit.until)
+  const more = make('span', { class: 'more' });
+  const { bar, element } = gauge();
+  const show = (now) => {
+    const over = limit.until <= now;
+    const left = bucket ? leftOf(bucket, now)
+      : limit.used === undefined ? undefined : Math.max(0, limit.limit - limit.used);
+    setGauge({ bar, element }, over ? undefined : left, limit.limit);
+    setText(more, [over ? 'over: the next request tries it' : howMuch(left, limit.limit, ''),
+      ...fromOthers(limit, view)].filter(Boolean).join(' · '));
+  };
+  show(nowMs);
+  row.levels.push(show);
+  item.append(element, more);
+  if (!alone && limit.until > nowMs)
     item.append(make('span', { class: 'more' }, 'back in ', timer(row, limit.until)));
   return item;
+}
+
+// One that is not.  What was seen long ago may be less by now.
+function bucketItem(row, b, view, nowMs) {
+  const what = make('span', { class: 'what' });
+  const more = make('span', { class: 'more' });
+  const { bar, element } = gauge();
+  const show = (now) => {
+    const left = leftOf(b, now);
+    const all = b.limit > 0 && left === b.limit;
+    setText(what, howMuch(left, b.limit, b.dimension ? ` ${each(b.dimension)}` : ''));
+    setGauge({ bar, element }, left, b.limit);
+    setText(more, [...fromOthers(b, view), !all && b.full > now
+      ? `full in ${countdown(b.full - now)}` : '',
+    !all && now - b.seen > 60000 ? `as of ${clock(b.seen, now)}` : '']
+      .filter(Boolean).join(' · '));
+    more.hidden = !more.textContent;
+  };
+  show(nowMs);
+  row.levels.push(show);
+  return make('li', { class: 'free' }, what, element, more);
+}
+
+function showLeft(row, key, view, back, nowMs) {
+  const free = key.buckets.filter((b) => !key.limits.some((limit) => isSame(limit, b)));
+  const own = free.filter((b) => !b.model || !view.model || b.model === view.model);
+  const others = free.filter((b) => !own.includes(b));
+  const alone = key.limits.length === 1 && back !== undefined;
+  const models = new Set(others.map((b) => b.model)).size;
+  row.levels = [];
+  row.list.replaceChildren(
+    ...key.limits.map((limit) => limitItem(row, limit, key.buckets.find((b) => isSame(limit, b)),
+      view, alone, nowMs)),
+    ...own.map((b) => bucketItem(row, b, view, nowMs)));
+  row.list.hidden = !row.list.firstChild;
+  row.more.hidden = others.length === 0;
+  setText(row.more.firstChild, models === 1 ? others[0].model : `${models} other models`);
+  row.more.lastChild.replaceChildren(...others.map((b) => bucketItem(row, b,
+    models === 1 ? { model: b.model } : view, nowMs)));
+  row.nothing.hidden = !row.list.hidden || !row.more.hidden;
 }
 
 function showBack(row, back, nowMs) {
@@ -127,7 +194,7 @@ function showBack(row, back, nowMs) {
 function showRow(row, key, view, nowMs) {
   const idle = key.state === 'available' && key.limits.length === 0;
   const back = backAt(key, view);
-  const shown = JSON.stringify([key.limits, key.state, back, view.model]);
+  const shown = JSON.stringify([key.limits, key.buckets, key.state, back, view.model]);
   setAttribute(row.print, 'title', `fingerprint ${key.fingerprint}`);
   setText(row.print, [key.fingerprint.slice(0, 8), key.account].filter(Boolean).join(' · '));
   setText(row.requests, count(key.requests));
@@ -145,10 +212,8 @@ function showRow(row, key, view, nowMs) {
     svg('svg', { viewBox: '0 0 10 10', 'aria-hidden': 'true', fill: 'currentColor',
       'fill-rule': 'evenodd' }, svg('path', { d: signs[key.state] ?? '' })),
     states[key.state] ?? key.state);
-  row.left.replaceChildren(key.limits.length
-    ? make('ul', { class: 'limits' }, ...key.limits.map((limit) => limitItem(row, limit, view,
-      key.limits.length === 1 && back !== undefined, nowMs)))
-    : make('span', { class: 'nothing' }, '–'));
+  showLeft(row, key, view, back, nowMs);
+  row.element.classList.toggle('bare', !row.nothing.hidden);
   showBack(row, back, nowMs);
 }
 
@@ -236,9 +301,11 @@ function nextBack() {
 function showTimes(nowMs) {
   const until = (at) => (at > nowMs ? countdown(at - nowMs) : 'any moment');
   for (const { rows } of providers.values())
-    for (const { timers } of rows)
+    for (const { timers, levels } of rows) {
+      levels.forEach((show) => show(nowMs));
       for (const { element, at } of timers)
         setText(element, until(at));
+    }
   const next = nextBack();
   setText(byId('next'), !next ? '–' : next.at ? until(next.at) : 'not known');
   setText(byId('next-below'), !next ? 'every key is ready'

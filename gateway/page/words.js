@@ -54,6 +54,10 @@ function clock(ms, nowMs) {
 // "tokens_per_day" is "tokens per day".
 const spaced = (token) => token.replaceAll('_', ' ');
 
+// "tokens_per_minute" is "tokens a minute".
+const each = (token) => spaced(token).replace(/ per (\w)/,
+  (_, letter) => ` ${letter === 'h' ? 'an' : 'a'} ${letter}`);
+
 const states = {
   available: 'ready', limited: 'limited', exhausted: 'used up', invalid: 'refused',
   probing: 'being tried',

@@ -139,6 +139,55 @@ test('what is known is shown, and what happens comes by itself', TIMEOUT, async 
   });
 });
 
+test('what is left is shown though nothing is used up', TIMEOUT, async (t) => {
+  const gate = await world(t, { keys: { primary: 'tpm=6000,rpd=100', spare: '' } });
+  const page = await look(t, gate);
+  await live(page);
+  const left = row(page, 'primary').getByRole('cell').nth(1);
+  assert.equal(await left.innerText(), '–');
+  await gate.chat();
+  await says(left.locator('li'), /^99 of 100 requests a day leftfull in \d+:\d\d$/);
+  await says(left.locator('li'), /^[\d,]+ of 6,000 tokens a minute left/);
+  assert.equal(await row(page, 'spare').getByRole('cell').nth(1).innerText(), '–');
+  await says(row(page, 'primary'), /next.*ready/);
+
+  await t.test('it comes back as time goes, and nobody is told of it', async () => {
+    const item = left.locator('li').filter({ hasText: 'requests a day' });
+    const before = await item.textContent();
+    const heard = await page.getByRole('log').textContent();
+    await page.waitForFunction(([element, text]) => element.textContent !== text,
+      [await item.elementHandle(), before]);
+    await says(left.locator('li'), /^6,000 of 6,000 tokens a minute left$/);
+    assert.equal(await page.getByRole('log').textContent(), heard);
+    const bar = item.locator('.gauge');
+    assert.equal(await bar.getAttribute('data-left'), 'much');
+    assert.equal(await bar.locator('i').evaluate((e) => e.style.width), '99%');
+  });
+
+  await t.test('other models are a step behind', async () => {
+    const more = left.locator('details');
+    assert.ok(await more.isHidden());
+    await gate.chat('other');
+    await says(more.locator('summary'), /^other$/);
+    await more.locator('summary').press('Enter');
+    await says(more.locator('li:visible'), /99 of 100 requests a day left/);
+    await gate.chat('other');
+    await says(more.locator('li:visible'), /98 of 100 requests a day left/);   // still open
+    assert.ok(await more.locator('summary').evaluate((e) => e === document.activeElement));
+    await gate.chat('<b id=bad>');
+    await says(more.locator('summary'), /^2 other models$/);
+    await says(more.locator('li:visible'), /<b id=bad>/);
+    assert.equal(await page.locator('#bad').count(), 0);
+  });
+  await picture(page, 'left');
+  await accessible(page, 'left');
+  await page.setViewportSize({ width: 360, height: 780 });
+  assert.ok(await page.evaluate(() => document.scrollingElement.scrollWidth) <= 360);
+  assert.ok(await left.isVisible());
+  await picture(page, 'left-phone');
+  await accessible(page, 'left, on a phone');
+});
+
 test('it fits eyes and screens', TIMEOUT, async (t) => {
   const gate = await world(t, { keys: { ...KEYS, 'a-key-of-a-customer-with-a-long-name': '' } });
   for (let i = 0; i < 12; i += 1)

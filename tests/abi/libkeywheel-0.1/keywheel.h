@@ -452,6 +452,27 @@ KW_API void kw_status_free (kw_status_info *);
  * limit, a key or a place. */
 KW_API size_t kw_status_waiting (const kw_status_info *);
 
+/* What answers have shown of an allowance, whether it is used up or not; and what
+ * has come back since, if nothing else was drawn on it: others may have, so it is
+ * the most that can be left. */
+typedef struct kw_bucket_info {
+  size_t struct_size;
+  const char *model;            /* "": every model                        */
+  const char *dimension;        /* "tokens_per_minute"                    */
+  int64_t limit;                /* -1: not known; so is the next          */
+  int64_t remaining;
+  int64_t window_ms;            /* in which it comes back; 0: not known   */
+  int64_t full_ms;              /* Unix time when all of it is there again;
+                                   gone by: it is; 0: not known           */
+  int64_t seen_ms;              /* when an answer showed it last          */
+  int32_t rolling;              /* 1: comes back steadily; 0: all at once */
+  int32_t account_wide;         /* 1: it is the account's                 */
+} kw_bucket_info;
+
+/* The i-th of a key; NULL past the last. */
+KW_API const kw_bucket_info *kw_status_bucket (const kw_status_info *, size_t key,
+                                               size_t i);
+
 /* Forgets that a key is exhausted (NULL: all of the provider's), at once.
  * KW_ERR_USAGE: no such provider or key. */
 KW_API int kw_reset (kw_client *, const char *provider, const char *key_name);
