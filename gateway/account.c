@@ -111,6 +111,7 @@ gw_account_fallback (struct gw_gateway *g, const char *from, const char *to,
   gw_lock (g);
   gw_metrics_count (&g->metrics, GW_FALLBACKS, 1, from, to, reason, NULL);
   gw_unlock (g);
+  gw_notes_failover (g->notes, from, to, reason, gw_unix_ms ());
   if (atomic_load (&g->level) >= 2)
     cli_say ("a request goes from %s on to %s: %s", from, to, reason);
 }
@@ -119,6 +120,11 @@ void
 gw_account_breaker (struct gw_gateway *g, const char *provider, enum gw_breaker_state state,
                     int64_t wait_ms)
 {
+  int64_t now_ms = gw_unix_ms ();
+
+  gw_notes_breaker (g->notes, provider,
+                    state == GW_BREAKER_CLOSED ? 0 : now_ms + (wait_ms > 0 ? wait_ms : 1),
+                    now_ms);
   if (atomic_load (&g->level) < 1)
     return;
   if (state == GW_BREAKER_OPEN)

@@ -63,10 +63,8 @@ provider_json (struct gw_request *r, const struct gw_provider *p)
   object = cli_status_json (status, kw_status_waiting (status), kw_status_bucket,
                             kw_client_state (client));
   kw_status_free (status);
-  gw_lock (r->gateway);
   if (object != NULL)
-    gw_failover_status (p, gw_now_ms (), object);
-  gw_unlock (r->gateway);
+    gw_failover_status (r->gateway, p, gw_now_ms (), object);
   return object;
 }
 

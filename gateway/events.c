@@ -101,7 +101,7 @@ tell_changes (struct gw_events *e)
   struct json_object *providers;
 
   e->looked_ms = gw_now_ms ();
-  providers = gw_view_changes (&e->view, e->worker->wheel->config->client);
+  providers = gw_view_changes (&e->view, e->worker->gateway, e->worker->wheel->config);
   if (providers != NULL)
     tell (e, "keys", providers);
 }
@@ -171,7 +171,7 @@ hello (struct gw_events *e, const struct gw_request *r)
     add (object, "client", json_object_new_string (r->client->name));
   add (object, "may_reset",
        json_object_new_boolean (!clients->by_token || r->client->admin));
-  add (object, "providers", gw_view_all (r->wheel->config->client));
+  add (object, "providers", gw_view_all (r->gateway, r->wheel->config));
   add (object, "notes", notes_view (e));
   return object;
 }

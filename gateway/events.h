@@ -2,7 +2,8 @@
  *
  *   hello   on connecting: everything
  *   keys    the providers and keys that have changed
- *   note    something happened: a switch, an exhaustion, a revival, a reset
+ *   note    something happened: a switch, an exhaustion, a revival, a reset, a
+ *           failover, a breaker that opened or closed
  *   tick    each second: the figures of it; also the heartbeat
  *   bye     the gateway ends, or has read its configuration again
  *

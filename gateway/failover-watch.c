@@ -71,28 +71,78 @@ gw_failover_started (struct gw_request *r, const kw_start *start)
   gw_buffer_clear (&r->way.body);
 }
 
-/* ---- /status ------------------------------------------------------------------------------ */
+/* ---- What is shown of it ------------------------------------------------------------- */
 
-void
-gw_failover_status (const struct gw_provider *p, int64_t now_ms, struct json_object *provider)
+static struct json_object *
+fallback_names (const struct gw_provider *p)
 {
   const char *rest = p->fallback, *name;
-  struct json_object *breaker = json_object_new_object ();
   struct json_object *names = json_object_new_array ();
   size_t len;
 
   while (names != NULL && (name = gw_next_word (&rest, &len)) != NULL)
     (void) json_object_array_add (names, json_object_new_string_len (name, (int) len));
-  (void) json_object_object_add (provider, "fallback", names);
+  return names;
+}
+
+static struct gw_breaker
+breaker_of (struct gw_gateway *g, const struct gw_provider *p)
+{
+  struct gw_breaker b;
+
+  gw_lock (g);
+  b = p->breaker;
+  gw_unlock (g);
+  return b;
+}
+
+void
+gw_failover_status (struct gw_gateway *g, const struct gw_provider *p, int64_t now_ms,
+                    struct json_object *provider)
+{
+  const struct gw_breaker b = breaker_of (g, p);
+  struct json_object *breaker = json_object_new_object ();
+
+  (void) json_object_object_add (provider, "fallback", fallback_names (p));
   if (breaker == NULL || p->rules.failures == 0) {
     json_object_put (breaker);
     breaker = NULL;
   } else {
     (void) json_object_object_add (breaker, "state",
-      json_object_new_string (gw_breaker_word (p->breaker.state)));
-    (void) json_object_object_add (breaker, "failures", json_object_new_int64 (p->breaker.n));
+      json_object_new_string (gw_breaker_word (b.state)));
+    (void) json_object_object_add (breaker, "failures", json_object_new_int64 (b.n));
     (void) json_object_object_add (breaker, "next_try_in_seconds",
-      json_object_new_double ((double) gw_breaker_wait_ms (&p->breaker, now_ms) / 1000.0));
+      json_object_new_double ((double) gw_breaker_wait_ms (&b, now_ms) / 1000.0));
   }
+  (void) json_object_object_add (provider, "breaker", breaker);
+}
+
+/* Two looks at the two clocks may differ by a moment, and nothing has changed. */
+static int64_t
+unix_time (int64_t at_ms, int64_t now_ms, int64_t unix_ms)
+{
+  const int64_t moment_ms = 100;
+
+  return (unix_ms + (at_ms - now_ms) + moment_ms - 1) / moment_ms * moment_ms;
+}
+
+void
+gw_failover_view (struct gw_gateway *g, const struct gw_provider *p, int64_t now_ms,
+                  int64_t unix_ms, struct json_object *provider)
+{
+  const struct gw_breaker b = breaker_of (g, p);
+  struct json_object *breaker;
+
+  if (p->fallback != NULL)
+    (void) json_object_object_add (provider, "fallback", fallback_names (p));
+  if (p->rules.failures == 0 || (breaker = json_object_new_object ()) == NULL)
+    return;
+  (void) json_object_object_add (breaker, "state",
+                                 json_object_new_string (gw_breaker_word (b.state)));
+  if (b.state == GW_BREAKER_OPEN)
+    (void) json_object_object_add (breaker, "until",
+      json_object_new_int64 (unix_time (b.until_ms, now_ms, unix_ms)));
+  if (b.state == GW_BREAKER_CLOSED && b.n > 0)
+    (void) json_object_object_add (breaker, "failures", json_object_new_int64 (b.n));
   (void) json_object_object_add (provider, "breaker", breaker);
 }

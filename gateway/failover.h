@@ -12,6 +12,7 @@
 #include "error.h"
 #include "providers.h"
 
+struct gw_gateway;
 struct gw_request;
 struct json_object;
 struct kw_error;
@@ -56,7 +57,11 @@ int gw_failover_ended (struct gw_request *, int code, const struct kw_error *why
 void gw_way_clear (struct gw_way *);
 
 /* What /status says of a provider besides. */
-void gw_failover_status (const struct gw_provider *, int64_t now_ms,
+void gw_failover_status (struct gw_gateway *, const struct gw_provider *, int64_t now_ms,
                          struct json_object *provider);
+/* What the page is told of it, with times as Unix has them; nothing where there is
+ * neither a fallback nor a breaker. */
+void gw_failover_view (struct gw_gateway *, const struct gw_provider *, int64_t now_ms,
+                       int64_t unix_ms, struct json_object *provider);
 
 #endif

@@ -101,6 +101,24 @@ find_same (struct gw_notes *notes, const struct gw_note *note)
   return NULL;
 }
 
+/* The last failover of its kind, if they have gone on since, and its provider's
+ * breaker has not changed. */
+static struct gw_note *
+find_failover (struct gw_notes *notes, const struct gw_note *note)
+{
+  for (uint64_t id = notes->n; id >= oldest (notes); id--) {
+    struct gw_note *other = &notes->of[id % GW_NOTES_KEPT];
+    if (strcmp (other->provider, note->provider) != 0)
+      continue;
+    if (other->type == GW_NOTE_BREAKER)
+      break;
+    if (other->type == note->type && strcmp (other->to_key, note->to_key) == 0
+        && strcmp (other->reason, note->reason) == 0)
+      return note->at_ms - other->last_ms <= ONE_MS ? other : NULL;
+  }
+  return NULL;
+}
+
 /* Under the lock, so that none is told of it who has read it already. */
 static void
 tell_readers (struct gw_notes *notes)
@@ -121,6 +139,13 @@ add (struct gw_notes *notes, struct gw_note *note)
   (void) pthread_mutex_lock (&notes->lock);
   if (note->type == KW_EVENT_SWITCH)
     same = find_same (notes, note);
+  if (note->type == GW_NOTE_FAILOVER && (same = find_failover (notes, note)) != NULL) {
+    same->times++;
+    same->last_ms = note->at_ms;
+    same->owed = 1;
+    (void) pthread_mutex_unlock (&notes->lock);
+    return;
+  }
   if (same != NULL) {
     same->times++;
     same->change = ++notes->changes;
@@ -178,6 +203,48 @@ gw_notes_reset (struct gw_notes *notes, const char *provider, const char *key,
   copy (note.key, sizeof note.key, key);
   copy (note.reason, sizeof note.reason, by);
   add (notes, &note);
+}
+
+void
+gw_notes_failover (struct gw_notes *notes, const char *from, const char *to,
+                   const char *reason, int64_t at_ms)
+{
+  struct gw_note note = { .at_ms = at_ms, .last_ms = at_ms, .type = GW_NOTE_FAILOVER };
+
+  copy (note.provider, sizeof note.provider, from);
+  copy (note.to_key, sizeof note.to_key, to);
+  copy (note.reason, sizeof note.reason, reason);
+  add (notes, &note);
+}
+
+void
+gw_notes_breaker (struct gw_notes *notes, const char *provider, int64_t until_ms,
+                  int64_t at_ms)
+{
+  struct gw_note note = { .at_ms = at_ms, .until_ms = until_ms, .type = GW_NOTE_BREAKER };
+
+  copy (note.provider, sizeof note.provider, provider);
+  (void) strncat (note.reason, until_ms > 0 ? "open" : "closed", sizeof note.reason - 1);
+  add (notes, &note);
+}
+
+void
+gw_notes_settle (struct gw_notes *notes)
+{
+  int any = 0;
+
+  (void) pthread_mutex_lock (&notes->lock);
+  for (uint64_t id = oldest (notes); id <= notes->n; id++) {
+    struct gw_note *note = &notes->of[id % GW_NOTES_KEPT];
+    if (!note->owed)
+      continue;
+    note->owed = 0;
+    note->change = ++notes->changes;
+    any = 1;
+  }
+  if (any)
+    tell_readers (notes);
+  (void) pthread_mutex_unlock (&notes->lock);
 }
 
 /* ---- Taking ------------------------------------------------------------------------ */

@@ -11,17 +11,19 @@
 
 enum { GW_NOTES_KEPT = 100 };
 
-/* Besides KW_EVENT_*: somebody asked the gateway for it. */
-enum { GW_NOTE_RESET = 100 };
+/* Besides KW_EVENT_*: somebody asked the gateway for it; requests went on to another
+ * provider; a provider's breaker opened or closed. */
+enum { GW_NOTE_RESET = 100, GW_NOTE_FAILOVER, GW_NOTE_BREAKER };
 
 struct gw_note {
   uint64_t id;                  /* counts up from 1                       */
   int64_t at_ms;                /* Unix time                              */
   int64_t until_ms;             /* 0: not known                           */
+  int64_t last_ms;              /* of a failover: the last time           */
   int32_t type;
   int32_t verdict;
   uint32_t times;               /* it happened, one after the other       */
-  int32_t _reserved;
+  int32_t owed;                 /* it will be a change: gw_notes_settle   */
   uint64_t change;              /* counts up whenever one is new or another
                                    of its kind came                       */
   char provider[KW_NAME_MAX];
@@ -59,6 +61,15 @@ void gw_notes_event (struct gw_notes *, const kw_event *);
 /* by: the client that asked; key "": all keys. */
 void gw_notes_reset (struct gw_notes *, const char *provider, const char *key,
                      const char *by, int64_t at_ms);
+
+/* Requests go from one provider on to another: while they do one note of it is
+ * enough, which is new again once a second, by gw_notes_settle. */
+void gw_notes_failover (struct gw_notes *, const char *from, const char *to,
+                        const char *reason, int64_t at_ms);
+void gw_notes_settle (struct gw_notes *);
+/* until_ms: nobody asks the provider before; 0: its breaker has closed. */
+void gw_notes_breaker (struct gw_notes *, const char *provider, int64_t until_ms,
+                       int64_t at_ms);
 
 /* The next one that is new to the reader, oldest first.  0: there is none. */
 int gw_notes_take (struct gw_notes *, struct gw_notes_reader *, struct gw_note *ret);

@@ -278,6 +278,7 @@ sweep (struct serve *s)
     return;
   s->sweep_ms = now + SWEEP_MS;
   gw_accept_sweep (&s->accept);
+  gw_notes_settle (s->gateway.notes);
   retire (s);
   if (all_turn (&s->gateway, now))
     gw_notify_alive (&s->notify, now);

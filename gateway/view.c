@@ -10,6 +10,10 @@
 
 #include <json-c/json.h>
 
+#include "config.h"
+#include "failover.h"
+#include "loop.h"
+
 /* Of models that are not the provider's own, so many buckets of a key are shown. */
 #define OTHERS 12
 
@@ -133,7 +137,7 @@ key_view (const kw_status_info *s, size_t at)
 
 /* Without its keys. */
 static struct json_object *
-provider_view (const kw_status_info *s)
+provider_view (struct gw_gateway *g, const kw_status_info *s, const struct gw_provider *p)
 {
   struct json_object *object = json_object_new_object ();
 
@@ -147,6 +151,7 @@ provider_view (const kw_status_info *s)
   /* While one is available it is now, which is another one each time. */
   if (s->available_keys == 0 && s->next_ready_ms > 0)
     add_number (object, "next", s->next_ready_ms);
+  gw_failover_view (g, p, gw_now_ms (), gw_unix_ms (), object);
   return object;
 }
 
@@ -167,9 +172,10 @@ changed (uint64_t *hash, struct json_object *object)
 
 /* seen NULL: all of it.  NULL: nothing has changed. */
 static struct json_object *
-status_view (const kw_status_info *s, struct gw_seen *seen)
+status_view (struct gw_gateway *g, const kw_status_info *s, const struct gw_provider *p,
+             struct gw_seen *seen)
 {
-  struct json_object *object = provider_view (s);
+  struct json_object *object = provider_view (g, s, p);
   struct json_object *keys = json_object_new_array ();
   int shown = seen == NULL || changed (&seen->hash[0], object);
 
@@ -190,41 +196,40 @@ status_view (const kw_status_info *s, struct gw_seen *seen)
 }
 
 static struct json_object *
-look (kw_client *client, const char *name, struct gw_seen *seen)
+look (struct gw_gateway *g, kw_client *client, const struct gw_provider *p,
+      struct gw_seen *seen)
 {
   kw_status_info *status = NULL;
   struct json_object *object = NULL;
 
-  if (kw_status (client, name, &status) != 0)
+  if (kw_status (client, p->name, &status) != 0)
     return NULL;
   if (seen != NULL && seen->hash == NULL) {
     seen->hash = calloc (1 + status->total_keys, sizeof *seen->hash);
     seen->n = status->total_keys;
   }
   if (seen == NULL || seen->hash != NULL)
-    object = status_view (status, seen);
+    object = status_view (g, status, p, seen);
   kw_status_free (status);
   return object;
 }
 
 struct json_object *
-gw_view_all (kw_client *client)
+gw_view_all (struct gw_gateway *g, const struct gw_config *c)
 {
   struct json_object *providers = json_object_new_array ();
-  const char *name;
 
-  for (size_t i = 0; (name = kw_client_provider (client, i)) != NULL; i++)
-    append (providers, look (client, name, NULL));
+  for (size_t i = 0; i < c->providers.n; i++)
+    append (providers, look (g, c->client, &c->providers.of[i], NULL));
   return providers;
 }
 
 struct json_object *
-gw_view_changes (struct gw_view *v, kw_client *client)
+gw_view_changes (struct gw_view *v, struct gw_gateway *g, const struct gw_config *c)
 {
   struct json_object *providers = json_object_new_array ();
-  const char *name;
 
-  for (size_t i = 0; (name = kw_client_provider (client, i)) != NULL; i++) {
+  for (size_t i = 0; i < c->providers.n; i++) {
     if (i == v->n) {
       struct gw_seen *of = reallocarray (v->of, i + 1, sizeof *of);
       if (of == NULL)
@@ -232,7 +237,7 @@ gw_view_changes (struct gw_view *v, kw_client *client)
       of[v->n++] = (struct gw_seen) { .n = 0 };
       v->of = of;
     }
-    append (providers, look (client, name, &v->of[i]));
+    append (providers, look (g, c->client, &c->providers.of[i], &v->of[i]));
   }
   if (json_object_array_length (providers) > 0)
     return providers;
@@ -260,6 +265,8 @@ type_of (const struct gw_note *note)
   case KW_EVENT_REVIVED: return "revived";
   case KW_EVENT_ACCOUNT: return "account";
   case GW_NOTE_RESET: return "reset";
+  case GW_NOTE_FAILOVER: return "failover";
+  case GW_NOTE_BREAKER: return "breaker";
   default: return "log";
   }
 }
@@ -284,6 +291,8 @@ gw_view_note (const struct gw_note *note)
     add_number (object, "until", note->until_ms);
   if (note->times > 1)
     add_number (object, "times", note->times);
+  if (note->times > 1 && note->last_ms > 0)
+    add_number (object, "last", note->last_ms);
   return object;
 }
 

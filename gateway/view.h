@@ -13,6 +13,8 @@
 #include "pulse.h"
 
 struct json_object;
+struct gw_config;
+struct gw_gateway;
 
 /* What was shown of a client last.  Zeroed: nothing. */
 struct gw_view {
@@ -21,9 +23,10 @@ struct gw_view {
 };
 
 /* Every provider with every key. */
-struct json_object *gw_view_all (kw_client *);
+struct json_object *gw_view_all (struct gw_gateway *, const struct gw_config *);
 /* Of each provider what is another than the last time; NULL: nothing is. */
-struct json_object *gw_view_changes (struct gw_view *, kw_client *);
+struct json_object *gw_view_changes (struct gw_view *, struct gw_gateway *,
+                                     const struct gw_config *);
 /* Forgets. */
 void gw_view_clear (struct gw_view *);
 

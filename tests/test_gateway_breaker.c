@@ -22,6 +22,45 @@ START_TEST (an_open_breaker_sends_everything_on)
 }
 END_TEST
 
+START_TEST (who_watches_is_told_of_failovers_and_breakers)
+{
+  struct heard w = { 0 };
+  int fd;
+
+  start_two ("", "breaker_open = 1ms\nbreaker_open_max = 1ms\nmax_retries = 0");
+  fd = client_connect ();
+  say_request (fd, "GET", "/events", "", NULL);
+  hear_until (fd, &w, "\"fallback\":[\"other\"],\"breaker\":{\"state\":\"closed\"},");
+  hear_until (fd, &w, "\n\n");
+  w.len = 0;
+  simctl_fault (sim, "drop,count=5");
+  for (int i = 0; i < 5; i++)
+    ask ("POST", CHAT, HELLO);
+  is_served_by ("other", "groq=provider_unavailable");
+  hear_until (fd, &w, "\"type\":\"failover\",\"provider\":\"groq\",\"to\":\"other\","
+                      "\"reason\":\"provider_unavailable\"");
+  hear_until (fd, &w, "\"breaker\":{\"state\":\"open\",\"until\":");
+  hear_until (fd, &w, "\"type\":\"breaker\",\"provider\":\"groq\",\"reason\":\"open\","
+                      "\"until\":");
+  hear_until (fd, &w, "\"times\":4,\"last\":");      /* before it opened; a second later */
+  do
+    ask ("POST", CHAT, HELLO);
+  while (strcmp (field_of ("x-keywheel-provider"), "groq") != 0);
+  hear_until (fd, &w, "\"type\":\"breaker\",\"provider\":\"groq\",\"reason\":\"closed\"}");
+  w.len = 0;
+  hear_until (fd, &w, "event: tick\n");
+  (void) close (fd);
+  fd = client_connect ();       /* who comes later, too */
+  w.len = 0;
+  say_request (fd, "GET", "/events", "", NULL);
+  hear_until (fd, &w, "\"reason\":\"closed\"}");
+  ck_assert_ptr_nonnull (strstr (w.bytes, "\"breaker\":{\"state\":\"closed\"}"));
+  ck_assert_ptr_nonnull (strstr (w.bytes, "\"type\":\"failover\""));
+  (void) close (fd);
+  free (w.bytes);
+}
+END_TEST
+
 /* Of a provider that only hangs there is no verdict. */
 START_TEST (a_deadline_that_passed_in_an_exchange_counts)
 {
@@ -288,6 +327,7 @@ gateway_breaker_suite (void)
   tcase_set_timeout (t, 120);
   tcase_add_checked_fixture (t, set_up, clear);
   tcase_add_test (t, an_open_breaker_sends_everything_on);
+  tcase_add_test (t, who_watches_is_told_of_failovers_and_breakers);
   tcase_add_test (t, a_deadline_that_passed_in_an_exchange_counts);
   tcase_add_test (t, a_slow_client_does_not_open_it);
   tcase_add_test (t, who_waits_to_ask_again_goes_on_when_it_opens);

@@ -196,6 +196,63 @@ START_TEST (a_hundred_requests_that_switch_are_one_note)
 }
 END_TEST
 
+/* While requests fail over, of each a note would be all there is. */
+START_TEST (failovers_are_one_note_a_second_at_most)
+{
+  struct gw_note note, all[GW_NOTES_KEPT];
+
+  for (int i = 0; i < 49; i++) {
+    gw_notes_failover (notes, "groq", "other", "keys_exhausted", 1000 + 9000 * i);
+    gw_notes_failover (notes, "groq", "third", "keys_exhausted", 1000 + 9000 * i);
+    happens (KW_EVENT_EXHAUSTED, "a", "", "tpd", 1000 + 9000 * i);
+    if (i == 0)
+      while (gw_notes_take (notes, &note))
+        ck_assert_uint_eq (note.times, 1);
+  }
+  ck_assert_uint_eq (gw_notes_all (notes, all), 51);
+  ck_assert_uint_eq (all[0].times, 49);
+  ck_assert_int_eq (all[0].at_ms, 1000);
+  ck_assert_int_eq (all[0].last_ms, 1000 + 9000 * 48);
+  ck_assert_str_eq (all[1].to_key, "third");
+  while (gw_notes_take (notes, &note))
+    ck_assert_int_eq (note.type, KW_EVENT_EXHAUSTED);
+  atomic_store (&called, 0);
+  gw_notes_settle (notes);
+  ck_assert_int_eq (atomic_load (&called), 1);
+  for (int i = 0; i < 2; i++) {
+    ck_assert_int_eq (gw_notes_take (notes, &note), 1);
+    ck_assert_int_eq (note.type, GW_NOTE_FAILOVER);
+    ck_assert_uint_eq (note.times, 49);
+  }
+  ck_assert_int_eq (gw_notes_take (notes, &note), 0);
+  gw_notes_settle (notes);
+  ck_assert_int_eq (atomic_load (&called), 1);
+}
+END_TEST
+
+START_TEST (failovers_for_another_reason_or_at_another_time_are_another_note)
+{
+  struct gw_note all[GW_NOTES_KEPT];
+
+  gw_notes_failover (notes, "groq", "other", "keys_exhausted", 1000);
+  gw_notes_failover (notes, "groq", "other", "provider_timeout", 1001);
+  gw_notes_failover (notes, "groq", "other", "keys_exhausted", 1002);   /* goes on */
+  gw_notes_failover (notes, "groq", "other", "keys_exhausted", 12000);
+  gw_notes_breaker (notes, "other", 99000, 12001);      /* not its own */
+  gw_notes_failover (notes, "groq", "other", "keys_exhausted", 12002);
+  gw_notes_breaker (notes, "groq", 99000, 12003);
+  gw_notes_failover (notes, "groq", "other", "keys_exhausted", 12004);
+  gw_notes_breaker (notes, "groq", 0, 12005);
+  ck_assert_uint_eq (gw_notes_all (notes, all), 7);
+  ck_assert_uint_eq (all[0].times, 2);
+  ck_assert_uint_eq (all[2].times, 2);
+  ck_assert_int_eq (all[4].type, GW_NOTE_BREAKER);
+  ck_assert_str_eq (all[4].reason, "open");
+  ck_assert_int_eq (all[4].until_ms, 99000);
+  ck_assert_str_eq (all[6].reason, "closed");
+}
+END_TEST
+
 START_TEST (the_oldest_give_way)
 {
   struct gw_note note, all[GW_NOTES_KEPT];
@@ -300,6 +357,8 @@ gateway_units_suite (void)
   tcase_add_test (n, a_note_is_taken_once_and_kept);
   tcase_add_test (n, what_is_of_no_interest_is_not_noted);
   tcase_add_test (n, a_hundred_requests_that_switch_are_one_note);
+  tcase_add_test (n, failovers_are_one_note_a_second_at_most);
+  tcase_add_test (n, failovers_for_another_reason_or_at_another_time_are_another_note);
   tcase_add_test (n, the_oldest_give_way);
   tcase_add_test (n, each_reader_is_told_by_itself);
   tcase_add_test (n, a_long_text_is_cut);

@@ -76,6 +76,10 @@ function makeRow(provider, name) {
   return row;
 }
 
+// A word with its shape.
+const sign = (state, word) => [svg('svg', { viewBox: '0 0 10 10', 'aria-hidden': 'true',
+  fill: 'currentColor', 'fill-rule': 'evenodd' }, svg('path', { d: signs[state] ?? '' })), word];
+
 function timer(row, at) {
   const element = make('time', { datetime: new Date(at).toISOString() });
   row.timers.push({ element, at });
@@ -208,10 +212,7 @@ function showRow(row, key, view, nowMs) {
   row.timers = [];
   row.element.classList.toggle('idle', idle);
   setAttribute(row.state, 'data-state', key.state);
-  row.state.replaceChildren(
-    svg('svg', { viewBox: '0 0 10 10', 'aria-hidden': 'true', fill: 'currentColor',
-      'fill-rule': 'evenodd' }, svg('path', { d: signs[key.state] ?? '' })),
-    states[key.state] ?? key.state);
+  row.state.replaceChildren(...sign(key.state, states[key.state] ?? key.state));
   showLeft(row, key, view, back, nowMs);
   row.element.classList.toggle('bare', !row.nothing.hidden);
   showBack(row, back, nowMs);
@@ -225,7 +226,7 @@ const headings = [['Key', 'key'], ['State', 'is'], ['What is left', 'left'], ['B
 function makeProvider(name, i) {
   const parts = {
     wheel: svg('svg', { class: 'wheel', viewBox: '0 0 64 64', 'aria-hidden': 'true' }),
-    about: make('p'), body: make('tbody', { role: 'rowgroup' }),
+    about: make('p'), failover: make('p', { class: 'failover' }), timers: [], shown: '', body: make('tbody', { role: 'rowgroup' }),
     button: make('button', { type: 'button', 'aria-label': `Reset all keys of ${name}` },
       'Reset all'),
   };
@@ -234,12 +235,38 @@ function makeProvider(name, i) {
     ([text, of]) => make('th', { scope: 'col', role: 'columnheader', class: of }, text));
   parts.element = make('section', { class: 'panel provider', 'aria-labelledby': `provider-${i}` },
     make('header', {}, parts.wheel,
-      make('div', {}, make('h2', { id: `provider-${i}` }, name), parts.about), parts.button),
+      make('div', {}, make('h2', { id: `provider-${i}` }, name), parts.about, parts.failover),
+      parts.button),
     make('table', { role: 'table' },
       make('caption', { class: 'sr' }, `The keys of ${name}, in their order`),
       make('thead', { role: 'rowgroup' }, make('tr', { role: 'row' }, ...heads)), parts.body));
   byId('providers').append(parts.element);
   return { view: {}, keys: [], rows: [], parts };
+}
+
+// Where its requests go when it cannot serve them, and whether it is asked at all.
+function showFailover(parts, { breaker, fallback }) {
+  const shown = JSON.stringify([breaker, fallback]);
+  const as = { closed: 'available', open: 'invalid', half_open: 'probing' };
+  const words = [];
+  if (shown === parts.shown)
+    return;
+  parts.shown = shown;
+  parts.timers = [];
+  if (breaker) {
+    words.push(make('span', { class: 'state', 'data-state': as[breaker.state] },
+      ...sign(as[breaker.state], breakers[breaker.state] ?? breaker.state)));
+    if (breaker.until)
+      words.push(make('span', {}, 'next try in ', timer(parts, breaker.until)));
+    else if (breaker.state === 'half_open')
+      words.push(make('span', {}, 'one request tries it'));
+    else if (breaker.failures)
+      words.push(make('span', {}, `${plural(breaker.failures, 'failure')} in a row`));
+  }
+  if (fallback?.length)
+    words.push(make('span', {}, `falls back to ${fallback.join(', then ')}`));
+  parts.failover.replaceChildren(...words);
+  parts.failover.hidden = words.length === 0;
 }
 
 function showProvider(p, nowMs) {
@@ -249,6 +276,7 @@ function showProvider(p, nowMs) {
     view.waiting ? `${plural(view.waiting, 'request')} waiting` : ''];
   setText(parts.about, about.filter(Boolean).join(' · '));
   parts.button.hidden = !mayReset;
+  showFailover(parts, view);
   for (const key of keys) {
     if (!rows[key.index]) {
       rows[key.index] = makeRow(view.name, key.name);
@@ -300,12 +328,12 @@ function nextBack() {
 
 function showTimes(nowMs) {
   const until = (at) => (at > nowMs ? countdown(at - nowMs) : 'any moment');
-  for (const { rows } of providers.values())
-    for (const { timers, levels } of rows) {
-      levels.forEach((show) => show(nowMs));
+  for (const { rows, parts } of providers.values()) {
+    rows.forEach(({ levels }) => levels.forEach((show) => show(nowMs)));
+    for (const { timers } of [parts, ...rows])
       for (const { element, at } of timers)
         setText(element, until(at));
-    }
+  }
   const next = nextBack();
   setText(byId('next'), !next ? '–' : next.at ? until(next.at) : 'not known');
   setText(byId('next-below'), !next ? 'every key is ready'

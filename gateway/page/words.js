@@ -67,5 +67,15 @@ const verdicts = {
   BILLING: 'no credit', TRANSIENT: 'provider trouble', REQUEST: 'bad request',
 };
 
+const breakers = { closed: 'breaker closed', open: 'breaker open',
+  half_open: 'breaker half-open' };
+// Why a provider was left: the codes of the gateway's errors.
+const troubles = {
+  keys_exhausted: 'every key is used up', too_many_switches: 'too many switches',
+  rate_limited: 'rate limit', billing: 'no credit', provider_unavailable: 'it does not answer',
+  provider_timeout: 'it takes too long', circuit_open: 'its breaker is open',
+  provider_key_refused: 'it refuses its keys',
+};
+
 // Why a key was left or parked.
 const because = (x) => (x.reason ? spaced(x.reason) : verdicts[x.verdict] ?? '');

@@ -188,6 +188,57 @@ test('what is left is shown though nothing is used up', TIMEOUT, async (t) => {
   await accessible(page, 'left, on a phone');
 });
 
+test('a provider that fails is seen, and where its requests go', TIMEOUT, async (t) => {
+  const gate = await world(t, { keys: { primary: 'tpm=6000,rpd=5', spare: '' },
+    others: { second: 'tpm=100000' }, options: ['max_retries = 0', 'breaker_failures = 3',
+      'breaker_open = 6s', 'breaker_open_max = 6s'] });
+  const page = await look(t, gate);
+  await live(page);
+  const groq = page.getByRole('region', { name: 'groq' });
+  const failover = groq.locator('.failover');
+  await says(failover, /^breaker closedfalls back to other$/);
+  assert.equal(await page.getByRole('region', { name: 'other' }).locator('.failover').innerText(),
+    '');
+  for (let i = 0; i < 6; i += 1)
+    await gate.chat();
+  await gate.fault('drop');
+  assert.equal(await gate.chat(), 'second');
+  await says(failover, /^breaker closed1 failure in a rowfalls back to other$/);
+  await says(page.locator('#notes li'), /groq fails over to otherit does not answer$/);
+  await says(page.getByRole('log').locator('p'), 'groq fails over to other: it does not answer');
+  for (let i = 0; i < 4; i += 1)
+    assert.equal(await gate.chat(), 'second');
+  await says(failover, /^breaker opennext try in [1-8] sfalls back to other$/);
+  await says(page.locator('#notes li'), /groq fails: its breaker is opennext try at \d\d:/);
+  await says(page.locator('#notes li'), /groq fails over to otherit does not answer · 2 times · last/);
+  await says(page.locator('#notes li'), /groq fails over to otherits breaker is open · 2 times · last/);
+  await says(page.getByRole('log').locator('p'), 'groq fails: its breaker is open');
+
+  for (const colorScheme of ['light', 'dark'])
+    await t.test(colorScheme, async () => {
+      await page.emulateMedia({ colorScheme });
+      await page.setViewportSize({ width: 1360, height: 900 });
+      await picture(page, `failover-${colorScheme}`);
+      await accessible(page, colorScheme);
+    });
+  await t.test('on a phone', async () => {
+    await page.setViewportSize({ width: 360, height: 780 });
+    assert.ok(await page.evaluate(() => document.scrollingElement.scrollWidth) <= 360);
+    await picture(page, 'failover-phone');
+    await accessible(page, 'on a phone');
+  });
+
+  await t.test('the countdown runs, and it is tried again', async () => {
+    const heard = await page.getByRole('log').textContent();
+    await says(failover, /^breaker opennext try in any moment/);
+    assert.equal(await page.getByRole('log').textContent(), heard);
+    await gate.fault(null);
+    assert.equal(await gate.chat(), 'spare');
+    await says(failover, /^breaker closedfalls back to other$/);
+    await says(page.locator('#notes li'), /groq answers again: its breaker is closed$/);
+  });
+});
+
 test('it fits eyes and screens', TIMEOUT, async (t) => {
   const gate = await world(t, { keys: { ...KEYS, 'a-key-of-a-customer-with-a-long-name': '' } });
   for (let i = 0; i < 12; i += 1)

@@ -44,9 +44,14 @@ async function stop({ child }) {
   assert.deepEqual(await exited, [0, null]);
 }
 
+const simulator = (keys) => start(['keywheel-sim', '--clock', 'manual',
+  ...Object.entries(keys).flatMap(
+    ([name, limits]) => ['--key', `${SECRET}${name},name=${name}${limits && ','}${limits}`])]);
+
 // keys: { name: 'rpd=1', ... }, in their order.  tokens: { name: 'admin' or '', ... } of
-// clients; their tokens are in .tokens.
-export async function world(t, { keys, tokens = {} }) {
+// clients; their tokens are in .tokens.  options: lines of [provider groq].  others: the
+// keys of a provider "other", which groq falls back to.
+export async function world(t, { keys, tokens = {}, options = [], others }) {
   const dir = mkdtempSync(path.join(tmpdir(), 'kw-page-'));
   const ini = path.join(dir, 'keywheel.ini');
   const env = { XDG_STATE_HOME: path.join(dir, 'state') };
@@ -55,15 +60,22 @@ export async function world(t, { keys, tokens = {} }) {
     while (ends.length)
       await ends.pop()();
   });
-  const sim = await start(['keywheel-sim', '--clock', 'manual', ...Object.entries(keys).flatMap(
-    ([name, limits]) => ['--key', `${SECRET}${name},name=${name}${limits && ','}${limits}`])]);
-  ends.push(() => stop(sim));
-  const lines = ['[keywheel]', 'provider = groq', '[provider groq]', `base_url = ${sim.url}/v1`,
-    'model = llama', 'backoff_initial = 1ms', 'backoff_max = 5ms'];
-  for (const [i, name] of Object.keys(keys).entries()) {
-    lines.push(`[key groq/${name}]`, `env = KEY_${i}`);
-    env[`KEY_${i}`] = SECRET + name;
-  }
+  const lines = ['[keywheel]', 'provider = groq'];
+  const add = async (provider, keysOf, more) => {
+    const sim = await simulator(keysOf);
+    ends.push(() => stop(sim));
+    lines.push(`[provider ${provider}]`, 'plugin = groq', `base_url = ${sim.url}/v1`,
+      'model = llama', 'backoff_initial = 1ms', 'backoff_max = 5ms', ...more);
+    for (const name of Object.keys(keysOf)) {
+      const variable = `KEY_${Object.keys(env).length}`;
+      lines.push(`[key ${provider}/${name}]`, `env = ${variable}`);
+      env[variable] = SECRET + name;
+    }
+    return sim;
+  };
+  const sim = await add('groq', keys, [...options, ...(others ? ['fallback = other'] : [])]);
+  if (others)
+    await add('other', others, []);
   const shown = {};
   lines.push('[gateway]');
   if (Object.keys(tokens).length)
@@ -96,6 +108,12 @@ export async function world(t, { keys, tokens = {} }) {
       });
       assert.equal(answer.status, 200, await answer.text());
       return answer.headers.get('x-keywheel-key');
+    },
+    // Of the simulator behind groq; null: none any more.
+    async fault(spec) {
+      const answer = await fetch(`${sim.url}/sim/fault`, spec ? { method: 'POST', body: spec }
+        : { method: 'DELETE' });
+      assert.ok(answer.ok, await answer.text());
     },
     goes: () => stop(gate),
     async comes() {
