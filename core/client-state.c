@@ -244,3 +244,23 @@ kw_client_state (kw_client *c)
 {
   return c->share != NULL ? kwi_state_where (c->share) : "memory";
 }
+
+int
+kw_client_learn_from (kw_client *c, kw_client *from)
+{
+  const int64_t now_ms = c->clock.wall_ms (c->clock.ctx);
+  /* A store has the sums of all. */
+  const int counts = c->share == NULL && from->share == NULL;
+  int failed = 0;
+  size_t i, k;
+
+  for (i = 0; i < c->n_providers; i++)
+    for (k = 0; k < from->n_providers; k++) {
+      const struct kwi_provider *to = c->providers[i], *of = from->providers[k];
+      if (strcmp (to->base_url, of->base_url) == 0
+          && strcmp (kwi_plugin_provider (to->plugin)->name,
+                     kwi_plugin_provider (of->plugin)->name) == 0)
+        failed |= kwi_keyring_learn_from (to->ring, of->ring, counts, now_ms);
+    }
+  return failed ? KW_ERR_MEMORY : 0;
+}

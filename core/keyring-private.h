@@ -32,6 +32,7 @@ struct ring_key {
   char account_name[64];        /* beside it: each answer is compared     */
   char name[64];
   char fingerprint[17];
+  uint64_t handed_requests, handed_tokens; /* to a ring that comes after this one */
 } __attribute__ ((__aligned__ (KEY_ALIGN)));
 
 struct ring_account {
@@ -166,6 +167,8 @@ int kwi_ring_view_left (const struct kwi_keyring *, const struct ring_key *,
 /* Others are to be told of it, if there are others. */
 void kwi_ring_tell_key (struct kwi_keyring *, size_t key, uint32_t what);
 void kwi_ring_tell_reset (struct kwi_keyring *, uint32_t subject);
+/* Which key, by its subject; KWI_NO_KEY. */
+size_t kwi_ring_key_of (const struct kwi_keyring *, uint32_t subject);
 /* A reset of what is known of a subject, of key or its account; 0: of all.
  * Returns how many facts were blocked. */
 int kwi_ring_forget (struct kwi_keyring *, size_t key, uint32_t subject,

@@ -229,9 +229,9 @@ kwi_keyring_tell_all (struct kwi_keyring *r)
 
 /* ---- Hearing ------------------------------------------------------------------ */
 
-/* Which key, by its subject: they are numbered in the keys' order. */
-static size_t
-key_of (const struct kwi_keyring *r, uint32_t subject)
+/* They are numbered in the keys' order. */
+size_t
+kwi_ring_key_of (const struct kwi_keyring *r, uint32_t subject)
 {
   size_t i = (size_t) subject - r->keys[0].subject;
 
@@ -258,7 +258,7 @@ owner_of (const struct kwi_keyring *r, uint32_t subject, size_t *ret_key)
   const uint32_t *member;
   size_t n;
 
-  *ret_key = key_of (r, subject);
+  *ret_key = kwi_ring_key_of (r, subject);
   if (*ret_key != KWI_NO_KEY || subject == r->provider)
     return 1;
   member = kwi_ring_members (r, subject, &n);

@@ -63,6 +63,14 @@ enum kwi_heard kwi_keyring_hear (struct kwi_keyring *,
                                  const struct kwi_change *, int64_t now_ms,
                                  size_t *ret_key);
 
+/* ---- A ring that comes after another ------------------------------------------ */
+
+/* What from knows becomes known to ring, too, as if another process had told it: of
+ * keys that are in both.  Both may be at work, and again is allowed: then what is new.
+ * counts: what has been served, too, each of it once.  0 or -1 (no memory). */
+int kwi_keyring_learn_from (struct kwi_keyring *ring, struct kwi_keyring *from,
+                            int counts, int64_t now_ms);
+
 /* ---- Places, with max_concurrency ------------------------------------------- */
 
 /* The store is there, and places are leased from it; else each process has all of

@@ -193,6 +193,12 @@ KW_API const char *kw_client_state (kw_client *);
  * away; all goes on in memory, and is handed over when it is back. */
 KW_API int kw_sync (kw_client *, struct kw_error *err);
 
+/* What from has found out becomes known to c, too, of keys that are in both: for a
+ * program that opens its configuration again, when the new client is there, and
+ * again before the old one is closed, as its calls go on finding out.  Both may be
+ * at work.  Or KW_ERR_MEMORY. */
+KW_API int kw_client_learn_from (kw_client *c, kw_client *from);
+
 /* ---- Requests ---------------------------------------------------------- */
 
 typedef struct kw_message {
