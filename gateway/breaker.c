@@ -79,6 +79,21 @@ gw_breaker_nothing (struct gw_breaker *b, int64_t now_ms, uint64_t era)
   change (b, GW_BREAKER_OPEN);
 }
 
+void
+gw_breaker_inherit (struct gw_breaker *b, const struct gw_breaker_rules *rules,
+                    const struct gw_breaker *from, int64_t now_ms)
+{
+  const int64_t longest = rules->open_max_ms + rules->open_max_ms / 4;
+
+  *b = *from;
+  if (b->state == GW_BREAKER_HALF_OPEN) {
+    b->until_ms = now_ms;
+    change (b, GW_BREAKER_OPEN);
+  }
+  if (b->until_ms > now_ms + longest)
+    b->until_ms = now_ms + longest;
+}
+
 int64_t
 gw_breaker_wait_ms (const struct gw_breaker *b, int64_t now_ms)
 {

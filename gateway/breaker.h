@@ -41,6 +41,12 @@ void gw_breaker_failure (struct gw_breaker *, const struct gw_breaker_rules *,
 /* It ended, and says nothing of the provider: the next one probes. */
 void gw_breaker_nothing (struct gw_breaker *, int64_t now_ms, uint64_t era);
 
+/* It takes the place of another one, with rules of its own: it is open where that one
+ * is, though no longer than it would be; a probe that is under way there is nobody's
+ * here, so the next one probes. */
+void gw_breaker_inherit (struct gw_breaker *, const struct gw_breaker_rules *,
+                         const struct gw_breaker *from, int64_t now_ms);
+
 /* How long it will not let anybody through, as far as is known: 0: not at all, and
  * at least 1 while a probe is under way. */
 int64_t gw_breaker_wait_ms (const struct gw_breaker *, int64_t now_ms);

@@ -5,6 +5,7 @@
 #include "clients.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,15 @@
 
 #define BLANKS " \t\r\n"
 #define ALLOWED "admin, requests_per_minute=N, concurrency=N"
+
+/* After a reload two tables have it for a while. */
+struct gw_use {
+  pthread_mutex_t lock;
+  int tables;
+  int64_t in_flight;
+  double left;                  /* requests that may come at once         */
+  int64_t left_at_ms;           /* when that was so                       */
+};
 
 struct reading {
   struct gw_clients *clients;
@@ -40,16 +50,56 @@ fail (const struct reading *r, const char *fmt, ...)
 
 /* ---- Reading ------------------------------------------------------------------- */
 
+static struct gw_use *
+new_use (void)
+{
+  struct gw_use *use = calloc (1, sizeof *use);
+
+  if (use == NULL)
+    return NULL;
+  (void) pthread_mutex_init (&use->lock, NULL);
+  use->tables = 1;
+  return use;
+}
+
+static struct gw_use *
+hold (struct gw_use *use)
+{
+  (void) pthread_mutex_lock (&use->lock);
+  use->tables++;
+  (void) pthread_mutex_unlock (&use->lock);
+  return use;
+}
+
+static void
+drop (struct gw_use *use)
+{
+  int left;
+
+  (void) pthread_mutex_lock (&use->lock);
+  left = --use->tables;
+  (void) pthread_mutex_unlock (&use->lock);
+  if (left > 0)
+    return;
+  (void) pthread_mutex_destroy (&use->lock);
+  free (use);
+}
+
 static struct gw_client *
 add (struct reading *r)
 {
   struct gw_client *of = reallocarray (r->clients->of, r->clients->n + 1, sizeof *of);
+  struct gw_use *use;
 
   if (of == NULL)
     return NULL;
   r->clients->of = of;
+  use = new_use ();
+  if (use == NULL)
+    return NULL;
   of += r->clients->n++;
   *of = (struct gw_client) {
+    .use = use,
     .per_minute = r->settings->requests_per_minute,
     .concurrency = r->settings->concurrency,
   };
@@ -87,13 +137,13 @@ read_attribute (struct reading *r, struct gw_client *c, const char *word)
   return found == 1 ? 0 : fail (r, "\"%s\" is not understood; allowed: " ALLOWED, word);
 }
 
-static int
-has_name (const struct gw_clients *clients, const char *name)
+static const struct gw_client *
+find_name (const struct gw_clients *clients, const char *name)
 {
   for (size_t i = 0; i < clients->n; i++)
     if (strcmp (clients->of[i].name, name) == 0)
-      return 1;
-  return 0;
+      return &clients->of[i];
+  return NULL;
 }
 
 static int
@@ -110,7 +160,7 @@ read_line (struct reading *r, char *line)
   hash = strtok_r (NULL, BLANKS, &rest);
   if (strlen (name) >= sizeof c->name)
     return fail (r, "a name has 63 characters at most");
-  if (has_name (r->clients, name))
+  if (find_name (r->clients, name) != NULL)
     return fail (r, "\"%s\" is there twice; give each client a name of its own", name);
   c = add (r);
   if (c == NULL)
@@ -187,8 +237,39 @@ gw_clients_load (struct gw_clients *clients, const struct gw_settings *settings,
 void
 gw_clients_clear (struct gw_clients *clients)
 {
+  for (size_t i = 0; i < clients->n; i++)
+    drop (clients->of[i].use);
   free (clients->of);
   *clients = (struct gw_clients) { 0 };
+}
+
+/* ---- Another reading --------------------------------------------------------------- */
+
+/* Who has another name now, and nobody has his. */
+static const struct gw_client *
+find_hash (const struct gw_clients *clients, const struct gw_clients *now,
+           const unsigned char hash[GW_HASH_BYTES])
+{
+  for (size_t i = 0; i < clients->n; i++)
+    if (sodium_memcmp (clients->of[i].hash, hash, GW_HASH_BYTES) == 0
+        && find_name (now, clients->of[i].name) == NULL)
+      return &clients->of[i];
+  return NULL;
+}
+
+void
+gw_clients_inherit (struct gw_clients *clients, const struct gw_clients *from)
+{
+  for (size_t i = 0; i < clients->n; i++) {
+    struct gw_client *c = &clients->of[i];
+    const struct gw_client *before = find_name (from, c->name);
+    if (before == NULL)
+      before = find_hash (from, clients, c->hash);
+    if (before == NULL)
+      continue;
+    drop (c->use);
+    c->use = hold (before->use);
+  }
 }
 
 /* ---- Knowing them ---------------------------------------------------------------- */
@@ -213,42 +294,66 @@ gw_clients_find (struct gw_clients *clients, const char *token, size_t len)
 static double
 refilled (const struct gw_client *c, int64_t now_ms)
 {
+  const struct gw_use *use = c->use;
   double most = (double) c->per_minute;
-  double left = c->left_at_ms == 0
+  double left = use->left_at_ms == 0
                   ? most
-                  : c->left + most * (double) (now_ms - c->left_at_ms) / 60000.0;
+                  : use->left + most * (double) (now_ms - use->left_at_ms) / 60000.0;
 
   return left < most ? left : most;
+}
+
+/* 0: too many are under way; -1: too many came in this minute. */
+static int
+enter (const struct gw_client *c, int64_t now_ms)
+{
+  struct gw_use *use = c->use;
+
+  if (c->concurrency > 0 && use->in_flight >= c->concurrency)
+    return 0;
+  if (c->per_minute > 0) {
+    use->left = refilled (c, now_ms);
+    use->left_at_ms = now_ms;
+    if (use->left < 1.0)
+      return -1;
+    use->left -= 1.0;
+  }
+  use->in_flight++;
+  return 1;
 }
 
 int
 gw_client_enter (struct gw_client *c, int64_t now_ms, struct gw_error *e)
 {
-  if (c->concurrency > 0 && c->in_flight >= c->concurrency) {
+  int64_t in_flight;
+  double left;
+  int may;
+
+  (void) pthread_mutex_lock (&c->use->lock);
+  may = enter (c, now_ms);
+  in_flight = c->use->in_flight;
+  left = c->use->left;
+  (void) pthread_mutex_unlock (&c->use->lock);
+  if (may > 0)
+    return 1;
+  if (may == 0) {
     gw_error_set (e, 429, "rate_limit_error", "client_concurrency",
                   "\"%s\" has %lld requests under way already, and may have no more at once",
-                  c->name, (long long) c->in_flight);
+                  c->name, (long long) in_flight);
     e->retry_after_ms = 1000;
     return 0;
   }
-  if (c->per_minute > 0) {
-    c->left = refilled (c, now_ms);
-    c->left_at_ms = now_ms;
-    if (c->left < 1.0) {
-      gw_error_set (e, 429, "rate_limit_error", "client_rate_limit",
-                    "\"%s\" may make %lld requests a minute, and has made them", c->name,
-                    (long long) c->per_minute);
-      e->retry_after_ms = (int64_t) ((1.0 - c->left) * 60000.0 / (double) c->per_minute) + 1;
-      return 0;
-    }
-    c->left -= 1.0;
-  }
-  c->in_flight++;
-  return 1;
+  gw_error_set (e, 429, "rate_limit_error", "client_rate_limit",
+                "\"%s\" may make %lld requests a minute, and has made them", c->name,
+                (long long) c->per_minute);
+  e->retry_after_ms = (int64_t) ((1.0 - left) * 60000.0 / (double) c->per_minute) + 1;
+  return 0;
 }
 
 void
 gw_client_leave (struct gw_client *c)
 {
-  c->in_flight--;
+  (void) pthread_mutex_lock (&c->use->lock);
+  c->use->in_flight--;
+  (void) pthread_mutex_unlock (&c->use->lock);
 }

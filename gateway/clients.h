@@ -11,15 +11,15 @@
 #include "settings.h"
 #include "token.h"
 
+struct gw_use;                  /* what a client uses of its bounds       */
+
 struct gw_client {
   char name[64];
   unsigned char hash[GW_HASH_BYTES];
   int admin;                    /* may reset keys                         */
   int64_t per_minute;           /* 0: no bound                            */
   int64_t concurrency;          /* likewise                               */
-  int64_t in_flight;
-  double left;                  /* requests that may come at once         */
-  int64_t left_at_ms;           /* when that was so                       */
+  struct gw_use *use;
 };
 
 struct gw_clients {
@@ -33,8 +33,15 @@ int gw_clients_load (struct gw_clients *, const struct gw_settings *, char *text
                      size_t size);
 void gw_clients_clear (struct gw_clients *);
 
+/* Of another reading of the file, from which requests may be under way still: whoever
+ * has the same name, or the same token, goes on with what he has used of his bounds.
+ * Before a request of the new ones' comes. */
+void gw_clients_inherit (struct gw_clients *, const struct gw_clients *from);
+
 /* The one whose token it is, or NULL. */
 struct gw_client *gw_clients_find (struct gw_clients *, const char *token, size_t len);
+
+/* Of a request, on any thread. */
 
 /* One more request.  1, and gw_client_leave is due; 0: it is too much, and e says
  * so. */

@@ -175,9 +175,6 @@ gw_gate_check (struct gw_request *r)
     gw_error_set (&r->error, 403, "invalid_request_error", "not_admin",
                   "\"%s\" may not reset keys: its line in client_tokens has no \"admin\"",
                   r->client->name);
-  else if (r->route.place == GW_PROVIDER) {
-    gw_lock (r->gateway);
+  else if (r->route.place == GW_PROVIDER)
     r->entered = gw_client_enter (r->client, r->began_ms, &r->error);
-    gw_unlock (r->gateway);
-  }
 }

@@ -16,8 +16,8 @@
 struct gw_worker;
 
 struct gw_gateway {
-  /* Of metrics and pulse, and of each configuration's breakers and clients.  Held
-   * for as long as counting takes; nothing else is called meanwhile. */
+  /* Of metrics and pulse, and of each configuration's breakers.  Held for as long as
+   * counting takes; nothing else is called meanwhile. */
   pthread_mutex_t lock;
   struct gw_metrics metrics;
   struct gw_pulse pulse;

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway.h"
+
 /* Of a breaker where there is a fallback and nothing else is said. */
 #define FAILURES 5
 
@@ -60,6 +62,36 @@ gw_providers_clear (struct gw_providers *p)
 {
   free (p->of);
   *p = (struct gw_providers) { .n = 0 };
+}
+
+/* 1: of that name both have one, at the same address. */
+static int
+is_same (kw_client *a, kw_client *b, const char *name)
+{
+  kw_status_info *in_a = NULL, *in_b = NULL;
+  int same = kw_status (a, name, &in_a) == 0 && kw_status (b, name, &in_b) == 0
+             && strcmp (in_a->base_url, in_b->base_url) == 0;
+
+  kw_status_free (in_a);
+  kw_status_free (in_b);
+  return same;
+}
+
+void
+gw_providers_inherit (struct gw_gateway *g, struct gw_providers *providers,
+                      kw_client *client, const struct gw_providers *from,
+                      kw_client *before, int64_t now_ms)
+{
+  for (size_t i = 0; i < providers->n; i++) {
+    struct gw_provider *p = &providers->of[i];
+    for (size_t k = 0; k < from->n && p->rules.failures > 0; k++)
+      if (from->of[k].rules.failures > 0 && strcmp (from->of[k].name, p->name) == 0
+          && is_same (client, before, p->name)) {
+        gw_lock (g);
+        gw_breaker_inherit (&p->breaker, &p->rules, &from->of[k].breaker, now_ms);
+        gw_unlock (g);
+      }
+  }
 }
 
 struct gw_provider *

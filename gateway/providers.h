@@ -11,6 +11,8 @@
 
 #include "breaker.h"
 
+struct gw_gateway;
+
 /* As kw_find_model finds. */
 enum { GW_MODEL_MAX = 96 };
 
@@ -33,6 +35,12 @@ struct gw_providers {
 /* 0, or -1: no memory. */
 int gw_providers_read (const kw_client *, struct gw_providers *ret);
 void gw_providers_clear (struct gw_providers *);
+
+/* Another client takes the place of the one that from was read of: breakers stay as
+ * they are, of providers that are at the same address. */
+void gw_providers_inherit (struct gw_gateway *, struct gw_providers *, kw_client *,
+                           const struct gw_providers *from, kw_client *client_before,
+                           int64_t now_ms);
 
 /* The one of that name, which is len bytes long; none: the default one.  NULL:
  * there is no such provider. */

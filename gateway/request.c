@@ -59,11 +59,8 @@ request_free (struct gw_request *r)
 {
   gw_account (r);
   gw_events_leave (r);
-  if (r->entered) {
-    gw_lock (r->gateway);
+  if (r->entered)
     gw_client_leave (r->client);
-    gw_unlock (r->gateway);
-  }
   atomic_fetch_sub (&r->worker->n_requests, 1);
   if (r->wheel != NULL)
     r->wheel->calls--;

@@ -219,6 +219,7 @@ on_opened (void *user, kw_client *client)
   path = kw_client_config_path (client);
   reopen_log (s, config);
   observe (s, client);
+  gw_config_inherit (&s->gateway, config, s->configs, gw_now_ms ());
   hand_out (s, config);
   cli_say ("the configuration was read again: %s", path != NULL ? path : "there is no file");
 }
@@ -235,6 +236,7 @@ retire (struct serve *s)
       link = &config->next;
       continue;
     }
+    gw_config_learn (s->configs);
     *link = config->next;
     gw_reload_close (&s->reload, gw_config_end (config));
   }
@@ -279,6 +281,7 @@ sweep (struct serve *s)
   s->sweep_ms = now + SWEEP_MS;
   gw_accept_sweep (&s->accept);
   gw_notes_settle (s->gateway.notes);
+  gw_config_learn (s->configs);
   retire (s);
   if (all_turn (&s->gateway, now))
     gw_notify_alive (&s->notify, now);

@@ -206,7 +206,7 @@ START_TEST (failovers_are_one_note_a_second_at_most)
     gw_notes_failover (notes, "groq", "third", "keys_exhausted", 1000 + 9000 * i);
     happens (KW_EVENT_EXHAUSTED, "a", "", "tpd", 1000 + 9000 * i);
     if (i == 0)
-      while (gw_notes_take (notes, &note))
+      while (gw_notes_take (notes, &reader, &note))
         ck_assert_uint_eq (note.times, 1);
   }
   ck_assert_uint_eq (gw_notes_all (notes, all), 51);
@@ -214,17 +214,17 @@ START_TEST (failovers_are_one_note_a_second_at_most)
   ck_assert_int_eq (all[0].at_ms, 1000);
   ck_assert_int_eq (all[0].last_ms, 1000 + 9000 * 48);
   ck_assert_str_eq (all[1].to_key, "third");
-  while (gw_notes_take (notes, &note))
+  while (gw_notes_take (notes, &reader, &note))
     ck_assert_int_eq (note.type, KW_EVENT_EXHAUSTED);
   atomic_store (&called, 0);
   gw_notes_settle (notes);
   ck_assert_int_eq (atomic_load (&called), 1);
   for (int i = 0; i < 2; i++) {
-    ck_assert_int_eq (gw_notes_take (notes, &note), 1);
+    ck_assert_int_eq (gw_notes_take (notes, &reader, &note), 1);
     ck_assert_int_eq (note.type, GW_NOTE_FAILOVER);
     ck_assert_uint_eq (note.times, 49);
   }
-  ck_assert_int_eq (gw_notes_take (notes, &note), 0);
+  ck_assert_int_eq (gw_notes_take (notes, &reader, &note), 0);
   gw_notes_settle (notes);
   ck_assert_int_eq (atomic_load (&called), 1);
 }
