@@ -67,6 +67,17 @@ kwi_answer_clear (struct kwi_answer *a)
   memset (a, 0, sizeof *a);
 }
 
+void
+kwi_answer_trim (struct kwi_answer *a)
+{
+  char *less = a->headers_len > 0 ? realloc (a->headers, a->headers_len) : NULL;
+
+  if (less == NULL)
+    return;
+  a->headers = less;
+  a->headers_size = a->headers_len;
+}
+
 /* Makes room for more bytes behind len, never beyond max. */
 static int
 grow (char **buf, size_t len, size_t *size, size_t more, size_t max)

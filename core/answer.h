@@ -62,6 +62,8 @@ struct kwi_answer {
 void kwi_answer_reset (struct kwi_answer *);
 /* Frees what it points to. */
 void kwi_answer_clear (struct kwi_answer *);
+/* Its headers are there, and have to last: no more room than they need. */
+void kwi_answer_trim (struct kwi_answer *);
 
 /* Both 0 or -1 (no memory). */
 int kwi_answer_add_header (struct kwi_answer *, const char *name,

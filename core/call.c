@@ -79,7 +79,7 @@ new_attempt (struct kwi_call *c, int why)
   kw_attempt *a;
 
   if (c->n_attempts == c->attempts_size) {
-    size_t size = c->attempts_size == 0 ? 4 : c->attempts_size * 2;
+    size_t size = c->attempts_size == 0 ? 1 : c->attempts_size * 2;
     a = realloc (c->attempts, size * sizeof *a);
     if (a == NULL)
       return NULL;

@@ -248,7 +248,9 @@ flush (struct kwi_stream *s)
   kwi_stream_begin (s);
   if (s->held_len > 0 && s->on_data != NULL)
     kwi_stream_heed (s, s->on_data (s->user, s->held, s->held_len));
-  s->held_len = 0;
+  free (s->held);               /* the rest is held nowhere */
+  s->held = NULL;
+  s->held_len = s->held_size = 0;
   return s->stopped;
 }
 
@@ -373,8 +375,11 @@ kwi_stream_sink (void *user, struct kwi_answer *a, const void *data,
   size_t held_from = s->held_len;
 
   s->paused = 0;
-  if (!s->is_stream && a->body_len == 0)
+  if (!s->is_stream && a->body_len == 0) {
     s->is_stream = is_event_stream (a);
+    if (s->is_stream)
+      kwi_answer_trim (a);
+  }
   if (!s->is_stream && kwi_relay_opens (s, a, len))
     return kwi_relay_hand_on (s, a, data, len, ret_taken);
   if (!s->is_stream)

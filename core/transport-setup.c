@@ -20,6 +20,10 @@ enum { SECRET_LINE = 8192 + 256 };
 /* libcurl asks for a "100 Continue" before a body of 1 MB. */
 enum { EXPECT_FROM = 512 * 1024 };
 
+/* libcurl keeps room for what it reads at once, 16 KB, for as long as the answer
+ * lasts.  An event has some 300 bytes, and each is read when it comes. */
+enum { STREAM_BUFFER = 2048 };
+
 #define USER_AGENT "keywheel/" PACKAGE_VERSION
 
 /* libcurl formats a header of its own twice, a character at a time, and one of
@@ -404,6 +408,8 @@ kwi_handle_set (struct kwi_handle *h, const char **ret_why)
     /* A compressed stream may hold its events back. */
     (void) curl_easy_setopt (h->easy, CURLOPT_ACCEPT_ENCODING,
                              x->stream ? NULL : "");
+    (void) curl_easy_setopt (h->easy, CURLOPT_BUFFERSIZE,
+                             x->stream ? (long) STREAM_BUFFER : (long) CURL_MAX_WRITE_SIZE);
     h->encoded = !x->stream;
   }
   if (h->connect_timeout_ms != x->connect_timeout_ms) {
