@@ -7,12 +7,16 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "chunks.h"
 #include "gate.h"
 
 /* A stream's provider is read from again when no more than this waits for the
  * client; see call.c for when it is not. */
 #define LOW (16 * 1024)
-#define BLOCK 1024              /* chunks are not bound by it */
+/* What the reader is asked for at once; of chunks it may be more than that, up to what
+ * there is room for, and so they need none. */
+#define BLOCK 1024
+#define NO_BLOCK 64
 #define JSON "application/json"
 
 static void
@@ -169,9 +173,11 @@ static ssize_t
 read_out (void *user, uint64_t pos, char *buf, size_t max)
 {
   struct gw_request *r = user;
-  size_t n = gw_buffer_take (&r->out, buf, max);
+  size_t n;
 
   (void) pos;
+  gw_chunks_stop (r);
+  n = gw_buffer_take (&r->out, buf, max);
   if (n > 0) {
     if (r->paused && gw_buffer_len (&r->out) <= LOW && r->handle != NULL) {
       r->paused = 0;
@@ -188,6 +194,8 @@ read_out (void *user, uint64_t pos, char *buf, size_t max)
   if (r->ended)
     return MHD_CONTENT_READER_END_OF_STREAM;
   gw_request_sleep (r);
+  if (r->http_1_1 && r->head.length < 0 && r->handle != NULL && max > NO_BLOCK)
+    gw_chunks_begin (r, buf, max);
   return 0;
 }
 
@@ -205,8 +213,10 @@ as_it_comes (struct gw_request *r)
 {
   uint64_t size = r->head.length >= 0 && !r->broken ? (uint64_t) r->head.length
                                                     : MHD_SIZE_UNKNOWN;
+  int chunks = size == MHD_SIZE_UNKNOWN && r->http_1_1;
 
-  return MHD_create_response_from_callback (size, BLOCK, read_out, r, NULL);
+  return MHD_create_response_from_callback (size, chunks ? NO_BLOCK : BLOCK, read_out, r,
+                                            NULL);
 }
 
 enum MHD_Result
@@ -221,5 +231,6 @@ gw_answer (struct gw_request *r)
   response = r->ended && !r->broken ? whole (r) : as_it_comes (r);
   if (response != NULL)
     add_head (response, &r->head);
+  gw_buffer_clear (&r->head.fields);    /* there are copies now */
   return queue (r, r->head.status, response);
 }

@@ -40,10 +40,16 @@ gw_buffer_take (struct gw_buffer *b, void *to, size_t len)
   if (len == 0)
     return 0;
   memcpy (to, b->data + b->at, len);
+  gw_buffer_drop (b, len);
+  return len;
+}
+
+void
+gw_buffer_drop (struct gw_buffer *b, size_t len)
+{
   b->at += len;
   if (b->at == b->end)
     b->at = b->end = 0;
-  return len;
 }
 
 void

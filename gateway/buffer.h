@@ -27,6 +27,8 @@ gw_buffer_bytes (const struct gw_buffer *b)
 int gw_buffer_put (struct gw_buffer *, const void *data, size_t len);
 /* Up to len bytes into to; how many there were. */
 size_t gw_buffer_take (struct gw_buffer *, void *to, size_t len);
+/* The first len bytes, which are there, have been taken where they stand. */
+void gw_buffer_drop (struct gw_buffer *, size_t len);
 void gw_buffer_clear (struct gw_buffer *);
 
 #endif

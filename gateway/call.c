@@ -8,6 +8,7 @@
 
 #include "account.h"
 #include "answer.h"
+#include "chunks.h"
 
 /* So much of a stream waits for a slow client; then its provider waits, too. */
 #define HIGH (64 * 1024)
@@ -105,15 +106,22 @@ on_start (void *user, const kw_start *start)
 }
 
 static int
+put (struct gw_request *r, const void *data, size_t len)
+{
+  return r->past ? gw_chunks_put (r, data, len) : gw_buffer_put (&r->out, data, len);
+}
+
+static int
 on_data (void *user, const void *data, size_t len)
 {
   struct gw_request *r = user;
 
-  if (r->gone || r->completed || gw_buffer_put (&r->out, data, len) != 0)
+  if (r->gone || r->completed || put (r, data, len) != 0)
     return 1;
   r->out_bytes += (int64_t) len;
   r->paused = gw_buffer_len (&r->out) > HIGH;
-  gw_request_wake (r);
+  if (!r->past)
+    gw_request_wake (r);
   return r->paused ? KW_PAUSE : 0;
 }
 
@@ -125,9 +133,8 @@ put_error_event (struct gw_request *r)
   size_t len = 0;
   char *text = gw_error_json (&r->error, &len);
 
-  if (text != NULL && gw_buffer_put (&r->out, "data: ", 6) == 0
-      && gw_buffer_put (&r->out, text, len) == 0)
-    (void) gw_buffer_put (&r->out, "\n\n", 2);
+  if (text != NULL && put (r, "data: ", 6) == 0 && put (r, text, len) == 0)
+    (void) put (r, "\n\n", 2);
   free (text);
 }
 
@@ -149,7 +156,10 @@ on_end (void *user, int code, kw_reply *reply, const struct kw_error *err)
   r->broken = code != 0 && r->head.status != 0 && r->head.status < 400;
   if (r->broken && r->head.events)
     put_error_event (r);
-  gw_request_wake (r);
+  if (r->past)
+    gw_chunks_end (r);
+  else
+    gw_request_wake (r);
 }
 
 /* Some more of the request's body. */

@@ -8,6 +8,7 @@
 
 #include <microhttpd.h>
 
+#include "chunks.h"
 #include "request.h"
 
 #define AWAKE_MS 200            /* between two looks for an answer        */
@@ -24,7 +25,10 @@ on_hangup (struct gw_watch *watch, uint32_t events)
 {
   struct gw_conn *conn = (struct gw_conn *) watch;
 
-  (void) events;
+  if (conn->request != NULL && (events & EPOLLOUT) != 0)
+    gw_chunks_flush (conn->request);
+  if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) == 0)
+    return;
   conn->hung = 1;
   if (conn->request != NULL)
     gw_request_hangup (conn->request);

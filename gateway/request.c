@@ -13,6 +13,7 @@
 #include "account.h"
 #include "answer.h"
 #include "call.h"
+#include "chunks.h"
 #include "control.h"
 #include "events.h"
 #include "gate.h"
@@ -139,6 +140,8 @@ gw_request_hangup (struct gw_request *r)
   r->gone = 1;
   if (r->handle != NULL)
     kw_handle_cancel (r->handle);
+  else if (r->past)
+    gw_chunks_end (r);
 }
 
 int64_t
@@ -148,6 +151,8 @@ gw_request_due_ms (const struct gw_request *r)
 
   if (r->wheel == NULL)
     return r->conn->head_by_ms;
+  if (r->past && gw_buffer_len (&r->out) > 0)
+    return r->moved_ms + s->idle_timeout_ms;
   if (r->arrived || r->queued || r->suspended)
     return 0;                   /* libmicrohttpd's idle time is enough */
   return r->began_ms + s->header_timeout_ms + s->idle_timeout_ms
@@ -301,11 +306,13 @@ gw_request_handle (void *worker, struct MHD_Connection *connection, const char *
   struct gw_request *r = *request;
   enum MHD_Result result;
 
-  (void) worker, (void) connection, (void) url, (void) version;
+  (void) worker, (void) connection, (void) url;
   if (r == NULL)
     return MHD_NO;              /* there was no memory for it */
-  if (r->wheel == NULL)
+  if (r->wheel == NULL) {
+    r->http_1_1 = strcmp (version, MHD_HTTP_VERSION_1_1) == 0;
     return head (r, method);
+  }
   if (*size > 0) {
     result = body (r, data, *size);
     *size = 0;

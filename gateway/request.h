@@ -67,6 +67,9 @@ struct gw_request {
   int broken;                   /* in the middle of the answer            */
   int status;                   /* of the answer; 0: there was none       */
   int queued;                   /* an answer is libmicrohttpd's now       */
+  int http_1_1;                 /* the client knows chunks                */
+  int past;                     /* it goes past libmicrohttpd; see chunks.h */
+  int64_t moved_ms;             /* some of it went out, where more waits  */
   int suspended;                /* libmicrohttpd waits for us             */
   int looks;                    /* for an answer, before it does          */
   int awake;                    /* between two of them                    */
