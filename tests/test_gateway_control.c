@@ -18,7 +18,7 @@ START_TEST (health_and_readiness_are_told)
 {
   int fd, probe, up;
 
-  gateway_with_hand ("", "");
+  gateway_with_hand ("", "loops = 1");
   look ("/healthz");
   ck_assert_str_eq (a.body, "ok\n");
   look ("/readyz?verbose");
