@@ -304,6 +304,17 @@ judge_stream (const char *want, char *body, int is_whole)
   return error && strncmp (words, want, strlen (words)) == 0 ? SOAK_CUT : SOAK_PENDING;
 }
 
+/* It has no number in it; but its length is what can be wrong. */
+static enum soak_outcome
+judge_big (const char *body)
+{
+  static const char head[] = "{\"id\":\"chatcmpl-huge\"";
+  size_t len = strlen (body);
+
+  return len == SOAK_BIG_BYTES && strncmp (body, head, sizeof head - 1) == 0
+         && body[len - 2] == '}' ? SOAK_OK : SOAK_PENDING;
+}
+
 static enum soak_outcome
 judge_json (const struct soak_answer *a, const struct soak_ask *ask, const char *want,
             const char *body, char code[64])
@@ -346,12 +357,14 @@ soak_answer_judge (struct soak_answer *a, const struct soak_ask *ask, int is_who
     soak_wrong ("request %zu: %zu bytes behind its answer", ask->number, a->len - a->whole);
   if (a->status == 200 && ask->kind == SOAK_STREAM)
     outcome = judge_stream (want, body, is_whole);
+  else if (a->status == 200 && is_whole && ask->kind == SOAK_BIG)
+    outcome = judge_big (body);
   else if (is_whole)
     outcome = judge_json (a, ask, want, body, code);
   free (body);
   if (outcome == SOAK_PENDING) {
     body = body_of (a);
-    soak_wrong ("request %zu: %s answer: %.*s%s; wanted: %s", ask->number,
+    soak_wrong ("request %zu: %s answer: %.*s%.4000s; wanted: %s", ask->number,
                 is_whole ? "another" : "half an", (int) a->head_len, a->bytes, body, want);
     free (body);
   }

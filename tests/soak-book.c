@@ -59,7 +59,7 @@ soak_n_wrong (void)
 /* ---- Errors that may be --------------------------------------------------------------- */
 
 /* What must have happened to a request whose answer is one of these. */
-enum evidence { NOTHING, FAULTS, LIMITS, TIME };
+enum evidence { FAULTS, LIMITS, TIME, BREAKER };
 
 static const struct {
   const char *name;
@@ -70,7 +70,7 @@ static const struct {
   { "deadline_exceeded", TIME },
   { "rate_limited", LIMITS },
   { "keys_exhausted", LIMITS },
-  { "circuit_open", NOTHING },  /* those before it failed */
+  { "circuit_open", BREAKER },
   { "provider's own", FAULTS }, /* the last error, as it came */
 };
 
@@ -83,14 +83,16 @@ soak_code_name (size_t i)
 /* ---- Writing ---------------------------------------------------------------------------- */
 
 size_t
-soak_book_add (struct soak_book *b, enum soak_kind kind, enum soak_leave leave)
+soak_book_add (struct soak_book *b, int provider, enum soak_kind kind, enum soak_leave leave)
 {
   if (b->n == b->room) {
     b->room = b->room > 0 ? 2 * b->room : 4096;
     b->of = reallocarray (b->of, b->room, sizeof *b->of);
     ck_assert_ptr_nonnull (b->of);
   }
-  b->of[b->n] = (struct soak_request) { .kind = (uint8_t) kind, .leave = (uint8_t) leave };
+  b->of[b->n] = (struct soak_request) {
+    .provider = (uint8_t) provider, .kind = (uint8_t) kind, .leave = (uint8_t) leave,
+  };
   return b->n++;
 }
 
@@ -165,7 +167,7 @@ soak_book_seen (struct soak_book *b, const char *tag, const char *verdict, int64
       b->limits++;
       return;
     }
-  if (strcmp (verdict, "ok") == 0)
+  if (strcmp (verdict, "ok") == 0 || strcmp (verdict, "fault:body-size") == 0)
     served (b, &b->of[number], mono_us);
   else if (strncmp (verdict, "fault:", strlen ("fault:")) == 0)
     more (&b->of[number].faults);
@@ -190,12 +192,12 @@ is_explained (const struct soak_book *b, const struct soak_request *r)
   case FAULTS:
     return r->faults > 0;
   case LIMITS:
-    return b->limits > 0;
+    return r->provider == SOAK_NARROW && b->limits > 0;
   case TIME:
     return is_over_time (b, r);
-  case NOTHING:
+  case BREAKER:                 /* of those before it; else its fallback failed, too */
   default:
-    return 1;
+    return r->provider == SOAK_ALONE || r->faults > 0;
   }
 }
 
@@ -264,6 +266,8 @@ soak_book_close (struct soak_book *b, struct soak_sums *ret)
       continue;
     s.steady++;
     s.kinds[r->kind]++;
+    s.backed += r->provider == SOAK_MAIN;
+    s.backed_failed += r->provider == SOAK_MAIN && r->outcome == SOAK_ERROR;
     s.ok += r->outcome == SOAK_OK;
     s.cut += r->outcome == SOAK_CUT;
     s.codes[r->code] += r->outcome == SOAK_ERROR;

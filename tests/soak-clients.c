@@ -20,7 +20,7 @@
 struct client {
   int fd;                       /* -1: no connection                      */
   enum { RESTING, SENDING, HEARING } state;
-  int fickle, close, slow;      /* it vanishes; this one closes; an upload in pieces */
+  int fickle, close, slow;      /* it vanishes; this one closes; in pieces */
   enum soak_leave leave;
   int64_t wake_us;              /* when it goes on; 0: not by itself      */
   int64_t began_us;
@@ -75,21 +75,21 @@ any_kind (void)
 {
   uint32_t n = soak_random (100);
 
-  return n < 55 ? SOAK_PLAIN : n < 80 ? SOAK_STREAM : n < 90 ? SOAK_LARGE : SOAK_UPLOAD;
+  return n < 54 ? SOAK_PLAIN : n < 78 ? SOAK_STREAM : n < 88 ? SOAK_LARGE
+         : n < 98 ? SOAK_UPLOAD : SOAK_BIG;
 }
 
-static const char *
+static int
 any_provider (void)
 {
   uint32_t n = soak_random (100);
 
-  return n < 62 ? "" : n < 97 ? "alone" : "narrow";
+  return n < 62 ? SOAK_MAIN : n < 97 ? SOAK_ALONE : SOAK_NARROW;
 }
 
 /* How it leaves says what it asks. */
 static void
-choose_fickle (struct client *c, enum soak_kind *kind, const char **provider,
-               const char **model)
+choose_fickle (struct client *c, enum soak_kind *kind, const char **path, const char **model)
 {
   c->leave = (enum soak_leave) (1 + soak_random (SOAK_LEAVES - 1));
   if (c->leave == SOAK_IN_UPLOAD)
@@ -97,11 +97,11 @@ choose_fickle (struct client *c, enum soak_kind *kind, const char **provider,
   if (c->leave == SOAK_IN_HEAD || c->leave == SOAK_IN_SILENCE)
     *kind = SOAK_PLAIN;
   if (c->leave == SOAK_IN_STREAM) {
-    *kind = SOAK_STREAM;
+    *kind = soak_random (3) > 0 ? SOAK_STREAM : SOAK_BIG;
     *model = "slow";
   }
   if (c->leave == SOAK_IN_SILENCE) {
-    *provider = "patient";
+    *path = "patient";
     *model = "never";
   }
 }
@@ -140,22 +140,27 @@ send_some (struct client *c, int64_t now)
 static void
 begin (struct soak_clients *all, struct client *c, int64_t now)
 {
+  static const char *const paths[SOAK_PROVIDERS] = { "", "spare", "alone", "narrow" };
   enum soak_kind kind = any_kind ();
-  const char *provider = any_provider ();
+  int provider = any_provider ();
+  const char *path = paths[provider];
   const char *model = soak_random (20) == 0 ? "slow" : "soak";
 
   c->leave = SOAK_STAYS;
   if (c->fickle)
-    choose_fickle (c, &kind, &provider, &model);
+    choose_fickle (c, &kind, &path, &model);
   c->close = soak_random (10) == 0;
-  c->slow = kind == SOAK_UPLOAD && soak_random (4) == 0;
-  soak_ask_make (&c->ask, soak_book_add (all->book, kind, c->leave), kind, provider, model,
+  c->slow = (kind == SOAK_UPLOAD && soak_random (4) == 0)
+            || (kind == SOAK_BIG && soak_random (2) == 0);
+  if (kind == SOAK_BIG)
+    model = "big";
+  soak_ask_make (&c->ask, soak_book_add (all->book, provider, kind, c->leave), kind, path, model,
                  all->tokens[c->fickle], c->close);
   c->sent = 0;
   c->may_send = c->leave == SOAK_IN_HEAD ? c->ask.head_len / 2
                 : c->leave == SOAK_IN_UPLOAD
                   ? c->ask.head_len + soak_random ((uint32_t) (c->ask.len - c->ask.head_len))
-                : c->slow ? PIECE : c->ask.len;
+                : c->slow && kind == SOAK_UPLOAD ? PIECE : c->ask.len;
   c->began_us = now;
   c->state = SENDING;
   c->wake_us = 0;
@@ -247,11 +252,16 @@ hear (struct soak_clients *all, struct client *c, int64_t now)
     hear_resting (c);
     return;
   }
-  while ((r = hear_some (c)) > 0)
+  while ((r = hear_some (c)) > 0) {
     if (soak_answer_scan (&c->answer)) {
       finish (all, c, 1, now);
       return;
     }
+    if (c->slow && c->leave == SOAK_STAYS && c->state == HEARING) {
+      c->wake_us = now + 2000 + soak_random (20000);
+      return;
+    }
+  }
   if (r < 0)
     finish (all, c, 0, now);
   else if (c->leave == SOAK_IN_STREAM && c->answer.head_len > 0
@@ -270,6 +280,8 @@ wake (struct soak_clients *all, struct client *c, int64_t now)
       begin (all, c, now);
   } else if (c->leave != SOAK_STAYS)
     vanish (c, now);
+  else if (c->state == HEARING)
+    hear (all, c, now);
   else {
     c->may_send = c->may_send + PIECE < c->ask.len ? c->may_send + PIECE : c->ask.len;
     send_some (c, now);

@@ -75,6 +75,11 @@ limit (const char *name, int n)
 static void
 start_sim (int provider)
 {
+  const char *const models[] = {
+    "hang,model=never", "chunk-delay=40,model=slow",
+    format ("body-size=%d,chunked,model=big,one-in=2", SOAK_BIG_BYTES),
+    format ("body-size=%d,model=big", SOAK_BIG_BYTES),
+  };
   char *args[64] = { NULL };
   size_t n = 0;
 
@@ -89,10 +94,10 @@ start_sim (int provider)
                                   limit ("rpm", keys[i].a_minute),
                                   limit ("rpd", keys[i].a_second_of_day * world.seconds)));
     }
-  args[n++] = strdup ("--fault");
-  args[n++] = strdup ("hang,model=never");
-  args[n++] = strdup ("--fault");
-  args[n++] = strdup ("chunk-delay=40,model=slow");
+  for (size_t i = 0; i < sizeof models / sizeof models[0]; i++) {
+    args[n++] = strdup ("--fault");
+    args[n++] = strdup (models[i]);
+  }
   for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
     args[n++] = strdup ("--fault");
     args[n++] = strdup (format ("%s,one-in=%d", faults[i].fault,

@@ -13,6 +13,7 @@ enum soak_kind {
   SOAK_STREAM,
   SOAK_LARGE,                   /* JSON over 64 KB                        */
   SOAK_UPLOAD,                  /* a form over 64 KB                      */
+  SOAK_BIG,                     /* a small question with a big answer     */
   SOAK_KINDS
 };
 
@@ -34,6 +35,10 @@ enum soak_leave {
   SOAK_LEAVES
 };
 
+/* One with a fallback, that one, one with a breaker and none, one with a minute's
+ * limit. */
+enum { SOAK_MAIN, SOAK_SPARE, SOAK_ALONE, SOAK_NARROW, SOAK_PROVIDERS };
+
 /* ---- What all need (soak-book.c) -------------------------------------------------- */
 
 int64_t soak_now_us (void);
@@ -52,6 +57,7 @@ struct soak_request {
   int64_t served_us;            /* when it came to who served it          */
   uint32_t took_us;
   uint8_t kind, leave, outcome, code;
+  uint8_t provider;             /* that was asked                         */
   uint8_t served;               /* how often it was answered in full      */
   uint8_t late;                 /* of these: after attempt_timeout        */
   uint8_t broken, faults;       /* answers cut; instead of an answer      */
@@ -72,11 +78,12 @@ struct soak_book {
 struct soak_sums {
   size_t kinds[SOAK_KINDS], leaves[SOAK_LEAVES], codes[SOAK_CODES];
   size_t steady, ok, cut, late;
+  size_t backed, backed_failed; /* of the provider that has a fallback    */
   uint32_t p50_us, p99_us, most_us;     /* of small questions; the longest of all */
 };
 
 /* Its number. */
-size_t soak_book_add (struct soak_book *, enum soak_kind, enum soak_leave);
+size_t soak_book_add (struct soak_book *, int provider, enum soak_kind, enum soak_leave);
 /* code "" where there is none. */
 void soak_book_answered (struct soak_book *, size_t number, enum soak_outcome,
                          const char *code, int64_t took_us);
@@ -121,6 +128,8 @@ struct soak_answer {
   int status;
 };
 
+#define SOAK_BIG_BYTES 400000
+
 /* provider "": the default one.  The request is number, and says so. */
 void soak_ask_make (struct soak_ask *, size_t number, enum soak_kind, const char *provider,
                     const char *model, const char *token, int close);
@@ -155,8 +164,6 @@ struct soak_figures {
   int descriptors, threads;
   double resident_mb;
 };
-
-enum { SOAK_MAIN, SOAK_SPARE, SOAK_ALONE, SOAK_NARROW, SOAK_PROVIDERS };
 
 /* Simulators, an INI, clients' tokens, and the gateway; its port. */
 int soak_gateway_start (int seconds, int slower);
