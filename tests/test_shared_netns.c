@@ -170,12 +170,22 @@ is_told (int i, const char *what)
                  "machine %d is not told that %s is out", i, what);
 }
 
+static void
+forget_moments (struct json_object *o)
+{
+  static const char *const moments[] = { "in_seconds", "now", "next_ready_in_seconds",
+                                         "full_in_seconds", "remaining" };
+
+  for (size_t m = 0; m < sizeof moments / sizeof moments[0]; m++)
+    json_object_object_del (o, moments[m]);
+}
+
 /* What keywheel status says on a machine, without what depends on the moment. */
 static const char *
 status_on (int i)
 {
-  static const char *const moments[] = { "in_seconds", "now", "next_ready_in_seconds" };
-  struct json_object *o, *keys, *limits;
+  static const char *const lists[] = { "limits", "buckets" };
+  struct json_object *o, *keys, *list;
 
   netnskit_enter (i);
   run ("status", "--json", NULL);
@@ -184,14 +194,13 @@ status_on (int i)
   ck_assert_str_eq (got.err, "");
   o = printed_json ();
   keys = member (o, "keys");
-  for (size_t k = 0; k < json_object_array_length (keys); k++) {
-    limits = member (json_object_array_get_idx (keys, k), "limits");
-    for (size_t l = 0; l < json_object_array_length (limits); l++)
-      for (size_t m = 0; m < sizeof moments / sizeof moments[0]; m++)
-        json_object_object_del (json_object_array_get_idx (limits, l), moments[m]);
-  }
-  for (size_t m = 0; m < sizeof moments / sizeof moments[0]; m++)
-    json_object_object_del (o, moments[m]);
+  for (size_t k = 0; k < json_object_array_length (keys); k++)
+    for (size_t which = 0; which < 2; which++) {
+      list = member (json_object_array_get_idx (keys, k), lists[which]);
+      for (size_t l = 0; l < json_object_array_length (list); l++)
+        forget_moments (json_object_array_get_idx (list, l));
+    }
+  forget_moments (o);
   const char *text = format ("%s", json_object_to_json_string_ext (o, JSON_C_TO_STRING_PLAIN));
   json_object_put (o);
   return text;

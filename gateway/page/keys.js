@@ -326,14 +326,17 @@ function nextBack() {
   return next;
 }
 
+function showLevels(nowMs) {
+  for (const { rows } of providers.values())
+    rows.forEach(({ levels }) => levels.forEach((show) => show(nowMs)));
+}
+
 function showTimes(nowMs) {
   const until = (at) => (at > nowMs ? countdown(at - nowMs) : 'any moment');
-  for (const { rows, parts } of providers.values()) {
-    rows.forEach(({ levels }) => levels.forEach((show) => show(nowMs)));
+  for (const { rows, parts } of providers.values())
     for (const { timers } of [parts, ...rows])
       for (const { element, at } of timers)
         setText(element, until(at));
-  }
   const next = nextBack();
   setText(byId('next'), !next ? '–' : next.at ? until(next.at) : 'not known');
   setText(byId('next-below'), !next ? 'every key is ready'

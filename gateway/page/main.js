@@ -93,10 +93,12 @@ const connection = feed({
   },
 });
 
-// A countdown changes when its second does.
+// A countdown changes when its second does, and what is left as it comes back.
 function second() {
-  if (!byId('view').hidden)
+  if (!byId('view').hidden) {
     showTimes(now());
+    showLevels(now());
+  }
   setTimeout(second, 1000 - (now() % 1000));
 }
 second();

@@ -97,6 +97,8 @@ export async function world(t, { keys, tokens = {}, options = [], others }) {
   return {
     url,
     tokens: shown,
+    // To be done before it ends.
+    before: (end) => ends.push(end),
     // A chat through the gateway: the name of the key that served it.
     async chat(model = 'llama', token = '') {
       const answer = await fetch(`${url}/v1/chat/completions`, {
@@ -129,11 +131,12 @@ export async function closeBrowser() {
 
 // A page of the gateway's.  What it says in its console, what its policy forbids, and
 // whatever it asks of anybody else, fails the test.
-export async function look(t, { url }, options = {}) {
+export async function look(t, { url, before }, options = {}) {
   browser ??= await chromium.launch({ executablePath: process.env.KW_BROWSER,
     args: process.getuid() === 0 ? ['--no-sandbox'] : [] });
   const context = await browser.newContext(options);
   context.setDefaultTimeout(20000);
+  before(() => context.close());        // or it would miss its gateway
   const page = await context.newPage();
   const wrong = [];
   const asked = [];
