@@ -1,5 +1,5 @@
 /* fuzz_classify - libFuzzer feeds every plugin's classify, and the host's
- * services that it reads the answer through.  make check-fuzz; docs/testing.md. */
+ * services that it reads the answer through.  make check-fuzz. */
 #include <stdint.h>
 
 #include "watch.h"

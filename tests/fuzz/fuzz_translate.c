@@ -1,5 +1,5 @@
 /* fuzz_translate - libFuzzer feeds whole exchanges: requests that plugins prepare,
- * replies and streams that they translate.  make check-fuzz; docs/testing.md. */
+ * replies and streams that they translate.  make check-fuzz. */
 #include <stdint.h>
 
 #include "exchange.h"
