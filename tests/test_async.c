@@ -350,6 +350,8 @@ START_TEST (no_call_waits_for_the_first_ones_answer)
     (void) kw_client_process (kit.client);
   }
   ck_assert_int_eq (n_ended, 0);
+  kw_client_close (kit.client); /* while its calls' o is there */
+  kit.client = NULL;
   for (int i = 0; i < 3; i++)
     (void) close (fds[i]);
   canned_stop (server, NULL, 0);
