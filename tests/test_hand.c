@@ -196,6 +196,10 @@ report (struct kwi_keyring *r, size_t key, const char *model, uint32_t outcome,
   struct kwi_effect e;
 
   memcpy (j.reason, "tokens_per_day", sizeof "tokens_per_day");
+  j.n_buckets = 1;
+  j.bucket[0] = (struct kwi_bucket) { .scope = KW_SCOPE_KEY_MODEL, .limit = 1000,
+                                      .have = KW_HAVE_LIMIT | KW_HAVE_REMAINING };
+  memcpy (j.bucket[0].dimension, "tokens_per_day", sizeof "tokens_per_day");
   kwi_keyring_report (r, &hold, model, 1, size, &j, outcome != KW_OUTCOME_OK, -1, now,
                       now, &e);
 }
