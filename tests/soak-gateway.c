@@ -113,7 +113,8 @@ static void
 write_sections (FILE *f, size_t generation)
 {
   static const char *const differs[] = {
-    "", "on_rate_limit = switch\n", "strategy = round_robin\npace = off\n",
+    "", "on_rate_limit = switch\nstrategy = least_used\nmax_concurrency = 6\n",
+    "strategy = round_robin\npace = on\n",
   };
 
   for (int p = 0; p < SOAK_PROVIDERS; p++)
@@ -360,7 +361,7 @@ soak_gateway_look (void)
   free (text);
 }
 
-/* What a reload has replaced is closed beside the loop. */
+/* What a reload has replaced is closed beside the loop, and looked for once a second. */
 static void
 wait_until_still (void)
 {
@@ -368,7 +369,7 @@ wait_until_still (void)
   struct soak_figures was, is;
 
   soak_gateway_figures (&is);
-  for (int same = 0; same < 10; same++) {
+  for (int same = 0; same < 50; same++) {
     was = is;
     (void) nanosleep (&nap, NULL);
     soak_gateway_figures (&is);
@@ -415,23 +416,22 @@ soak_gateway_figures (struct soak_figures *ret)
 void
 soak_gateway_stop (void)
 {
-  enum { STREAMS = 8 };
-  int fds[STREAMS];
-  struct heard heard[STREAMS] = { { NULL, 0 } };
+  int fds[SOAK_LAST_STREAMS];
+  struct heard heard[SOAK_LAST_STREAMS] = { { NULL, 0 } };
   char *said;
 
   for (int p = 0; p < SOAK_PROVIDERS; p++) {
     simctl_clear_faults (world.sims[p]);
     simctl_fault (world.sims[p], "chunk-delay=40");
   }
-  for (int i = 0; i < STREAMS; i++) {
+  for (int i = 0; i < SOAK_LAST_STREAMS; i++) {
     fds[i] = client_connect ();
     say_request (fds[i], "POST", CHAT,
                  format ("Authorization: Bearer %s\r\n", world.tokens[2]), STREAM);
     hear_until (fds[i], &heard[i], "\ndata: ");
   }
   proc_signal (gateway, SIGTERM);
-  for (int i = 0; i < STREAMS; i++) {
+  for (int i = 0; i < SOAK_LAST_STREAMS; i++) {
     answer_clear ();
     a.heard = heard[i];
     finish_answer (fds[i]);

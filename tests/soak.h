@@ -185,6 +185,8 @@ double soak_gateway_metric (const char *line_begins);
 size_t soak_gateway_under_way (void);
 /* How many lines its access log had of a client; once, at the end. */
 size_t soak_gateway_logged (const char *client);
+/* SIGTERM, while so many streams are under way. */
+#define SOAK_LAST_STREAMS 8
 void soak_gateway_stop (void);
 
 #endif
