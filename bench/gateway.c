@@ -2,7 +2,9 @@
  * gateway: so many connections, each with one request at a time, for so many
  * requests; prints "REQUESTS/S P50 P99", the latter in microseconds.
  *
- *   gateway PORT PATH CONNECTIONS REQUESTS */
+ *   gateway PORT PATH CONNECTIONS REQUESTS [FIELD...]
+ *
+ * FIELD: a header line more of each request. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -126,15 +128,24 @@ main (int argc, char **argv)
   struct epoll_event ready[64];
   int64_t began;
 
-  if (argc != 5)
-    die ("gateway PORT PATH CONNECTIONS REQUESTS");
+  if (argc < 5)
+    die ("gateway PORT PATH CONNECTIONS REQUESTS [FIELD...]");
   int port = (int) strtol (argv[1], NULL, 10), n_conns = (int) strtol (argv[3], NULL, 10);
   n_all = strtoul (argv[4], NULL, 10);
   took = calloc (n_all, sizeof *took);
+  char fields[512] = "";
+  size_t at = 0;
+  for (int i = 5; i < argc; i++) {
+    int len = snprintf (fields + at, sizeof fields - at, "%s\r\n", argv[i]);
+    if (len < 0 || (size_t) len >= sizeof fields - at)
+      die ("these fields are too long");
+    at += (size_t) len;
+  }
   int n = snprintf (request, sizeof request, "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n"
                     "Authorization: Bearer none\r\nContent-Type: application/json\r\n"
-                    "Accept: */*\r\nUser-Agent: bench\r\n"
-                    "Content-Length: %zu\r\n\r\n%s", argv[2], port, strlen (BODY), BODY);
+                    "Accept: */*\r\nUser-Agent: bench\r\n%s"
+                    "Content-Length: %zu\r\n\r\n%s", argv[2], port, fields, strlen (BODY),
+                    BODY);
   epoll_fd = epoll_create1 (EPOLL_CLOEXEC);
   if (n <= 0 || n_conns < 1 || n_conns > MOST || n_all < (size_t) n_conns || took == NULL)
     die ("these arguments do not go");

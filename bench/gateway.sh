@@ -15,17 +15,19 @@ on ()
   exec "$@"
 }
 
+# start_proxy PORT DIRECTIVE: to the server there.
 start_proxy ()
 {
   proxy_port=$("$bench/port")
-  mkdir "$tmp/proxied"
+  mkdir -p "$tmp/proxied"
   chmod 777 "$tmp/proxied"
   cat > "$tmp/proxy.conf" <<END
 daemon off;
 worker_processes 1;
+worker_rlimit_nofile 20000;
 pid $tmp/proxied/nginx.pid;
 error_log $tmp/proxied/error.log;
-events { worker_connections 8192; }
+events { worker_connections 16384; }
 http {
   access_log off;
   client_body_temp_path $tmp/proxied/body;
@@ -36,7 +38,7 @@ http {
   keepalive_timeout 1h;
   keepalive_requests 1000000000;
   upstream provider {
-    server 127.0.0.1:${port:?};
+    server 127.0.0.1:$1;
     keepalive 256;
     keepalive_requests 1000000000;
     keepalive_timeout 1h;
@@ -47,23 +49,30 @@ http {
       proxy_pass http://provider;
       proxy_http_version 1.1;
       proxy_set_header Connection "";
+      $2
     }
   }
 }
 END
   (on 0 nginx -e "$tmp/proxied/error.log" -p "$tmp/proxied" -c "$tmp/proxy.conf" \
-    > "$tmp/proxied/out" 2>&1) &
+    > "$tmp/proxied/out" 2>&1 8>&-) &
   proxy_pid=$!
   "$bench/port" "$proxy_port" "$proxy_pid" || die "nginx does not start as a proxy"
+}
+
+# gateway_ini PORT: to the server there.
+gateway_ini ()
+{
+  client_for "http://127.0.0.1:$1/openai/v1"
+  printf '[keywheel]\nprovider = groq\nplugin_dir = %s\nstate = memory\n' \
+    "$build/plugins/.libs" > "$tmp/gateway.ini"
+  sed '1,/^$/d' "$tmp/keywheel.ini" >> "$tmp/gateway.ini"
 }
 
 # The milliseconds from its start to its first answer go to $started_ms.
 start_gateway ()
 {
-  client_for "http://127.0.0.1:$port/openai/v1"
-  printf '[keywheel]\nprovider = groq\nplugin_dir = %s\nstate = memory\n' \
-    "$build/plugins/.libs" > "$tmp/gateway.ini"
-  sed '1,/^$/d' "$tmp/keywheel.ini" >> "$tmp/gateway.ini"
+  gateway_ini "${port:?}"
   gateway_port=$("$bench/port")
   # The program itself, and not libtool's wrapper.
   LD_LIBRARY_PATH=$build/.libs
@@ -79,10 +88,14 @@ start_gateway ()
   unset LD_LIBRARY_PATH
 }
 
-# load PORT PATH CONNECTIONS REQUESTS FILE: a line more in FILE.
+# load PORT PATH CONNECTIONS REQUESTS FILE FIELD...: a line more in FILE.
 load ()
 {
-  (on 1 "$bench/gateway" "$1" "$2" "$3" "$4") >> "$5" || die "a request failed"
+  load_file=$5
+  load_port=$1 load_path=$2 load_conns=$3 load_n=$4
+  shift 5
+  (on 1 "$bench/gateway" "$load_port" "$load_path" "$load_conns" "$load_n" "$@") \
+    >> "$load_file" || die "a request failed"
 }
 
 # column N FILE: the median of a column.
@@ -144,7 +157,7 @@ added ()
 
 gateway ()
 {
-  start_proxy
+  start_proxy "$port" ""
   start_gateway
   idle=$(resident_mb "$gateway_pid")
   path=/v1/chat/completions
@@ -175,6 +188,11 @@ gateway ()
   compare "1 connection: what it adds" "us" 1 "<=" 1.3 "$tmp/added.nginx" "$tmp/added.keywheel"
   say
   say "keywheel serve: $started_ms ms from its start to its first answer (< 50), $idle MB resident then (< 15), $(resident_mb "$gateway_pid") MB after the rounds."
+  stop_both
+}
+
+stop_both ()
+{
   kill "$proxy_pid" "$gateway_pid"
   wait "$proxy_pid" "$gateway_pid" 2> /dev/null || :
   proxy_pid=

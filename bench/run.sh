@@ -40,10 +40,12 @@ serve_pid=
 redis_pid=
 proxy_pid=
 gateway_pid=
+portkey_pid=
+feed_pid=
 stop ()
 {
   trap - EXIT INT TERM
-  for one in $proxy_pid $gateway_pid; do
+  for one in $proxy_pid $gateway_pid $portkey_pid $feed_pid; do
     kill "$one" 2>/dev/null || :
     wait "$one" 2>/dev/null || :
   done
@@ -368,16 +370,22 @@ about ()
   say "- compiled with: ${KW_CC:-?}; $rounds rounds, the two sides by turns; medians"
 }
 
-# gateway: keywheel serve beside nginx as a proxy.
+# gateway: keywheel serve beside nginx as a proxy; streams: the same with many of them;
+# portkey: beside Portkey's gateway.
 . "$src/bench/gateway.sh"
+. "$src/bench/streams.sh"
+. "$src/bench/portkey.sh"
 
-[ "$#" -gt 0 ] || set -- sequential concurrent threads stream state memory engine gateway
+[ "$#" -gt 0 ] || set -- sequential concurrent threads stream state memory engine gateway \
+  streams portkey
 start_nginx
 about
 for what in "$@"; do
   case $what in
-    sequential | concurrent | threads | stream | state | memory | engine | gateway) "$what" ;;
+    sequential | concurrent | threads | stream | state | memory | engine | gateway | streams \
+      | portkey) "$what" ;;
     *) die "there is no benchmark \"$what\"; there are:
-sequential, concurrent, threads, stream, state, memory, engine, gateway" ;;
+sequential, concurrent, threads, stream, state, memory, engine, gateway, streams,
+portkey" ;;
   esac
 done
