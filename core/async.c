@@ -34,7 +34,7 @@ struct kw_handle {
   struct kw_handle *next, **link;
   kw_callbacks on;
   void *user;
-  char *own;                    /* the body, and a path behind it         */
+  char *own;                    /* the body, as long as it may be sent    */
   char *path;
   int refused;                  /* before it began; text in why           */
   char *why;
@@ -189,6 +189,15 @@ handle_of (struct kwi_call *c)
            ((char *) c - offsetof (struct kw_handle, call));
 }
 
+static void
+let_go (struct kwi_call *c)
+{
+  struct kw_handle *h = handle_of (c);
+
+  free (h->own);
+  h->own = NULL;
+}
+
 /* The last step of a call, on the loop's thread. */
 static void
 over (struct kwi_call *c)
@@ -310,6 +319,7 @@ kw_loop_submit (kw_loop *l, const kw_request *request,
   h->call.only_key = KWI_NO_KEY;
   h->call.lane = l->lane;
   h->call.over = over;
+  h->call.let_go = let_go;
   err.struct_size = offsetof (struct kw_error, attempt);
   kwi_client_clear_error (&err);
   h->refused = take (l->client, h, request, &err);

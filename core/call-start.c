@@ -92,6 +92,24 @@ length_of (const struct kwi_call *c)
   return end != header && *end == '\0' && n >= 0 ? n : -1;
 }
 
+/* What has been sent, and whose answer has begun, is not sent again.  A translation
+ * may ask for it, though. */
+static void
+let_go (struct kwi_call *c)
+{
+  if (!c->sink.started || c->request.translated || !kwi_exchange_has_sent (&c->exchange))
+    return;
+  kwi_request_let_go (&c->request);
+  if (c->pass != NULL) {
+    c->pass->upload.spent = 1;
+    kwi_upload_clear (&c->pass->upload);
+  }
+  if (c->let_go != NULL)
+    c->let_go (c);
+  c->body = NULL;
+  c->body_len = 0;
+}
+
 void
 kwi_call_announce (struct kwi_call *c)
 {
@@ -118,6 +136,7 @@ kwi_call_announce (struct kwi_call *c)
     .model = c->model,
   };
   c->on_start (c->sink.user, &start);
+  let_go (c);
 }
 
 int64_t

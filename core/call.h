@@ -44,6 +44,7 @@ struct kwi_call {
   int cancelled;                /* by its handle                          */
   void (*over) (struct kwi_call *); /* told of the end, on its thread     */
   int is_over;
+  void (*let_go) (struct kwi_call *); /* its body is not sent again; or NULL */
   void (*on_event) (void *user, const struct kw_event *); /* or NULL     */
   void *on_event_user;
   void (*on_start) (void *user, const kw_start *); /* or NULL; sink.user */

@@ -60,6 +60,15 @@ kwi_request_reset (struct kw_request *r, const void *call_body,
 }
 
 void
+kwi_request_let_go (struct kw_request *r)
+{
+  free (r->own_body);
+  r->own_body = NULL;
+  r->body = r->call_body = NULL;
+  r->body_len = r->call_body_len = 0;
+}
+
+void
 kwi_request_clear (struct kw_request *r)
 {
   free (r->url_room);

@@ -32,6 +32,8 @@ struct kw_request {
 void kwi_request_reset (struct kw_request *, const void *call_body,
                         size_t call_body_len);
 void kwi_request_clear (struct kw_request *);
+/* Its body is not needed any more. */
+void kwi_request_let_go (struct kw_request *);
 
 /* As the services of struct kw_host: KW_OK or KW_ERR_*. */
 int kwi_request_method (struct kw_request *, const char *method);

@@ -6,6 +6,7 @@
 
 #include "answer.h"
 #include "loop.h"
+#include "request.h"
 #include "transport-handle.h"
 #include "upload.h"
 
@@ -55,6 +56,20 @@ kwi_exchange_reject (struct kwi_exchange *x)
     x->upload_paused = 0;
     go_on (x);
   }
+}
+
+int
+kwi_exchange_has_sent (const struct kwi_exchange *x)
+{
+  const struct kwi_upload *u = x->upload;
+  curl_off_t sent = -1;
+
+  if (x->handle == NULL)
+    return 0;
+  if (u != NULL)
+    return u->ended && u->at == u->kept_len;
+  return curl_easy_getinfo (x->handle->easy, CURLINFO_SIZE_UPLOAD_T, &sent) == CURLE_OK
+         && sent >= (curl_off_t) x->request->body_len;
 }
 
 void

@@ -20,9 +20,10 @@ enum { SECRET_LINE = 8192 + 256 };
 /* libcurl asks for a "100 Continue" before a body of 1 MB. */
 enum { EXPECT_FROM = 512 * 1024 };
 
-/* libcurl keeps room for what it reads at once, 16 KB, for as long as the answer
- * lasts.  An event has some 300 bytes, and each is read when it comes. */
-enum { STREAM_BUFFER = 2048 };
+/* libcurl keeps room for what it reads at once, 16 KB, and for what it asks an upload
+ * for, 64 KB, for as long as the answer lasts.  An event has some 300 bytes, and each
+ * is read when it comes. */
+enum { STREAM_BUFFER = 2048, STREAM_UPLOAD = 16 * 1024, UPLOAD = 64 * 1024 };
 
 #define USER_AGENT "keywheel/" PACKAGE_VERSION
 
@@ -410,6 +411,8 @@ kwi_handle_set (struct kwi_handle *h, const char **ret_why)
                              x->stream ? NULL : "");
     (void) curl_easy_setopt (h->easy, CURLOPT_BUFFERSIZE,
                              x->stream ? (long) STREAM_BUFFER : (long) CURL_MAX_WRITE_SIZE);
+    (void) curl_easy_setopt (h->easy, CURLOPT_UPLOAD_BUFFERSIZE,
+                             x->stream ? (long) STREAM_UPLOAD : (long) UPLOAD);
     h->encoded = !x->stream;
   }
   if (h->connect_timeout_ms != x->connect_timeout_ms) {

@@ -86,6 +86,8 @@ struct kwi_exchange {
 void kwi_exchange_begin (struct kwi_lane *, struct kwi_exchange *);
 /* Ends it without done; nothing if it is not under way. */
 void kwi_exchange_abort (struct kwi_exchange *);
+/* Is its whole body on its way, and read by nobody any more? */
+int kwi_exchange_has_sent (const struct kwi_exchange *);
 /* On the lane's thread: the sink gets what comes on.  May call it at once. */
 void kwi_exchange_resume (struct kwi_exchange *);
 /* The upload, which had paused, has more. */

@@ -89,6 +89,8 @@ on_start (void *user, const kw_start *start)
 {
   struct gw_request *r = user;
 
+  if (r->arrived && gw_buffer_len (&r->body) == 0)
+    gw_buffer_clear (&r->body); /* its room, where it went on as it came */
   r->first_byte_ms = gw_now_ms ();
   r->head.status = start->http_status;
   r->head.length = start->content_length;
