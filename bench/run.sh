@@ -370,22 +370,23 @@ about ()
   say "- compiled with: ${KW_CC:-?}; $rounds rounds, the two sides by turns; medians"
 }
 
-# gateway: keywheel serve beside nginx as a proxy; streams: the same with many of them;
-# portkey: beside Portkey's gateway.
+# gateway: keywheel serve beside nginx as a proxy; loops: with one loop and with two;
+# streams: beside nginx with many of them; portkey: beside Portkey's gateway.
 . "$src/bench/gateway.sh"
+. "$src/bench/loops.sh"
 . "$src/bench/streams.sh"
 . "$src/bench/portkey.sh"
 
 [ "$#" -gt 0 ] || set -- sequential concurrent threads stream state memory engine gateway \
-  streams portkey
+  loops streams portkey
 start_nginx
 about
 for what in "$@"; do
   case $what in
-    sequential | concurrent | threads | stream | state | memory | engine | gateway | streams \
-      | portkey) "$what" ;;
+    sequential | concurrent | threads | stream | state | memory | engine | gateway | loops \
+      | streams | portkey) "$what" ;;
     *) die "there is no benchmark \"$what\"; there are:
-sequential, concurrent, threads, stream, state, memory, engine, gateway, streams,
-portkey" ;;
+sequential, concurrent, threads, stream, state, memory, engine, gateway, loops,
+streams, portkey" ;;
   esac
 done
