@@ -29,13 +29,13 @@ listen_through ()
 }
 
 # within WHAT UNIT COLUMN BY LIMIT NGINX KEYWHEEL: a row, whose figures are divided by
-# BY; each round of keywheel's is to be within LIMIT ("": no figure is asked for).
+# BY; keywheel's is to be within LIMIT ("": no figure is asked for).
 within ()
 {
   awk -v n="$3" '{ print $n }' "$7" | sort -n > "$tmp/figures"
   awk -v what="$1" -v unit="$2" -v by="$4" -v limit="$5" -v a="$(column "$3" "$6")" \
     -v b="$(column "$3" "$7")" '{ v[NR] = $1 / by } END {
-      verdict = limit == "" ? "" : sprintf ("< %s: %s", limit, v[NR] < limit ? "holds" : "MISSED")
+      verdict = limit == "" ? "" : sprintf ("< %s: %s", limit, b / by < limit ? "holds" : "MISSED")
       ratio = a > 0 ? b / a : 0
       printf "| %-44s | %10.1f | %10.1f | %-10s | %5.3f | %5.1f..%-6.1f | %-15s |\n", \
         what, a / by, b / by, unit, ratio, v[1], v[NR], verdict }' "$tmp/figures"

@@ -27,6 +27,18 @@ START_TEST (who_knows_no_chunks_gets_none)
 }
 END_TEST
 
+/* What is heard behind a text is kept: it may be the next answer already. */
+static void
+forget_until (int fd, const char *text)
+{
+  char *end;
+
+  hear_until (fd, &a.heard, text);
+  end = (char *) memmem (a.heard.bytes, a.heard.len, text, strlen (text)) + strlen (text);
+  a.heard.len -= (size_t) (end - a.heard.bytes);
+  memmove (a.heard.bytes, end, a.heard.len + 1);
+}
+
 /* The next request may come before the stream is over. */
 START_TEST (a_connection_serves_on_after_a_stream)
 {
@@ -39,13 +51,12 @@ START_TEST (a_connection_serves_on_after_a_stream)
   if (_i == 1)
     say_request (fd, "GET", "/healthz", "Connection: close\r\n", NULL);
   provider_end_stream (up);
-  hear_until (fd, &a.heard, "[DONE]\n\n\r\n0\r\n\r\n");
+  forget_until (fd, "[DONE]\n\n\r\n0\r\n\r\n");
   if (_i == 0)
     say_request (fd, "GET", "/healthz", "Connection: close\r\n", NULL);
-  hear_all (fd, &a.heard);
-  ck_assert_msg (strstr (a.heard.bytes, "\n0\r\n\r\nHTTP/1.1 200 ") != NULL, "%s",
-                 a.heard.bytes);
-  (void) close (fd);
+  finish_answer (fd);
+  ck_assert_int_eq (a.status, 200);
+  ck_assert_int_eq (a.cut, 0);
 }
 END_TEST
 
