@@ -179,8 +179,9 @@ rest (struct client *c, int64_t now)
 }
 
 static void
-vanish (struct client *c, int64_t now)
+vanish (struct soak_clients *all, struct client *c, int64_t now)
 {
+  soak_book_left (all->book, c->ask.number, now - c->began_us);
   hang_up (c, soak_random (2) == 0);
   rest (c, now);
 }
@@ -193,7 +194,7 @@ finish (struct soak_clients *all, struct client *c, int is_whole, int64_t now)
   enum soak_outcome outcome;
 
   if (c->leave != SOAK_STAYS) {
-    vanish (c, now);
+    vanish (all, c, now);
     return;
   }
   outcome = soak_answer_judge (&c->answer, &c->ask, is_whole, code);
@@ -266,7 +267,7 @@ hear (struct soak_clients *all, struct client *c, int64_t now)
     finish (all, c, 0, now);
   else if (c->leave == SOAK_IN_STREAM && c->answer.head_len > 0
            && c->answer.len > c->answer.head_len)
-    vanish (c, now);
+    vanish (all, c, now);
 }
 
 /* ---- Turns ----------------------------------------------------------------------------------- */
@@ -279,7 +280,7 @@ wake (struct soak_clients *all, struct client *c, int64_t now)
     if (!all->ending)
       begin (all, c, now);
   } else if (c->leave != SOAK_STAYS)
-    vanish (c, now);
+    vanish (all, c, now);
   else if (c->state == HEARING)
     hear (all, c, now);
   else {

@@ -54,12 +54,10 @@ size_t soak_n_wrong (void);
 #define SOAK_VERDICTS 24
 
 struct soak_request {
-  int64_t served_us;            /* when it came to who served it          */
-  uint32_t took_us;
+  uint32_t took_us;             /* until it was answered, or its client gone */
   uint8_t kind, leave, outcome, code;
   uint8_t provider;             /* that was asked                         */
   uint8_t served;               /* how often it was answered in full      */
-  uint8_t late;                 /* of these: after attempt_timeout        */
   uint8_t broken, faults;       /* answers cut; instead of an answer      */
 };
 
@@ -87,9 +85,10 @@ size_t soak_book_add (struct soak_book *, int provider, enum soak_kind, enum soa
 /* code "" where there is none. */
 void soak_book_answered (struct soak_book *, size_t number, enum soak_outcome,
                          const char *code, int64_t took_us);
+/* Its client is gone. */
+void soak_book_left (struct soak_book *, size_t number, int64_t took_us);
 /* As a provider logged it. */
-void soak_book_seen (struct soak_book *, const char *tag, const char *verdict,
-                     int64_t mono_us);
+void soak_book_seen (struct soak_book *, const char *tag, const char *verdict);
 /* Each request against what must be of it, and the sums. */
 void soak_book_close (struct soak_book *, struct soak_sums *ret);
 void soak_book_clear (struct soak_book *);
