@@ -26,6 +26,7 @@ loops ()
   two_port=$loops_port
   gateway_pid=$loops_pid
   path=/v1/chat/completions
+  # shellcheck disable=SC2034 # gateway.sh has it
   many=20000
   for _ in 1 2 3; do
     load "$one_port" "$path" 64 3000 "$tmp/warm"
