@@ -148,8 +148,9 @@ kw_client_process (kw_client *c)
 
 /* ---- A call ---------------------------------------------------------------- */
 
+/* Its first step is on its way before on_cancel can find it, and so be ahead of it. */
 static void
-list (struct kw_loop *l, struct kw_handle *h)
+list_and_begin (struct kw_loop *l, struct kw_handle *h)
 {
   (void) pthread_mutex_lock (&l->lock);
   h->next = l->first;
@@ -158,6 +159,10 @@ list (struct kw_loop *l, struct kw_handle *h)
   h->link = &l->first;
   l->first = h;
   l->n++;
+  if (h->refused != 0)
+    kwi_loop_post (kwi_lane_loop (l->lane), &h->call.post);
+  else
+    kwi_call_start (&h->call);
   (void) pthread_mutex_unlock (&l->lock);
 }
 
@@ -327,12 +332,8 @@ kw_loop_submit (kw_loop *l, const kw_request *request,
   if (h->refused != 0) {
     h->why = strdup (err.message);
     h->call.post.run = on_refused;
-    list (l, h);
-    kwi_loop_post (kwi_lane_loop (l->lane), &h->call.post);
-    return h;
   }
-  list (l, h);
-  kwi_call_start (&h->call);
+  list_and_begin (l, h);
   return h;
 }
 

@@ -118,8 +118,12 @@ on_data (void *user, const void *data, size_t len)
 {
   struct gw_request *r = user;
 
-  if (r->gone || r->completed || put (r, data, len) != 0)
+  if (r->gone || r->completed)
     return 1;
+  if (put (r, data, len) != 0) {
+    r->gone = 1;                /* or half a piece went out: nothing can follow */
+    return 1;
+  }
   r->out_bytes += (int64_t) len;
   r->paused = gw_buffer_len (&r->out) > HIGH;
   if (!r->past)
@@ -156,7 +160,7 @@ on_end (void *user, int code, kw_reply *reply, const struct kw_error *err)
   if (code != 0 && r->error.status == 0)
     gw_error_of_call (&r->error, code, err, gw_unix_ms ());
   r->broken = code != 0 && r->head.status != 0 && r->head.status < 400;
-  if (r->broken && r->head.events)
+  if (r->broken && r->head.events && !r->gone)
     put_error_event (r);
   if (r->past)
     gw_chunks_end (r);
@@ -269,6 +273,7 @@ void
 gw_call_fed (struct gw_request *r)
 {
   r->arrived = 1;
+  r->full = 0;                  /* nobody waits for room any more */
   feed (r);
   gw_failover_fed (r);
 }

@@ -112,6 +112,8 @@ gw_chunks_flush (struct gw_request *r)
   if (!r->past || rest.iov_len == 0)
     return;
   sent = send_some (r, &rest, 1);
+  if (sent == 0)
+    watch (r, EPOLLOUT);        /* it may have been another reason than a full socket */
   if (sent <= 0)
     return;                     /* that it has gone is told besides */
   r->moved_ms = gw_now_ms ();

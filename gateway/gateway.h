@@ -27,6 +27,7 @@ struct gw_gateway {
   size_t n_workers;
   atomic_int watchers;          /* of events, on all loops                */
   atomic_int draining;          /* nothing new; connections end           */
+  atomic_int ending;            /* and there is no more patience          */
   atomic_int level;             /* of what is told: log_level and -v      */
   int64_t began_ms;
 };

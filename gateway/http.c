@@ -50,14 +50,15 @@ conn_open (struct gw_worker *w, struct MHD_Connection *connection, void **socket
   struct gw_conn *conn = calloc (1, sizeof *conn);
 
   *socket_context = conn;
-  if (conn == NULL || info == NULL) {
+  if (conn != NULL && info != NULL)
+    conn->watch = (struct gw_watch) { .on_ready = on_hangup, .fd = info->connect_fd };
+  if (conn == NULL || info == NULL
+      || gw_loop_add (&w->loop, &conn->watch, EPOLLRDHUP | EPOLLET) != 0) {
     free (conn);
     *socket_context = NULL;     /* its requests will be refused */
     return;
   }
   conn->worker = w;
-  conn->watch.on_ready = on_hangup;
-  conn->watch.fd = info->connect_fd;
   conn->head_by_ms = gw_now_ms () + w->wheel->config->settings.header_timeout_ms;
   conn->is_unix = w->adding_unix;
   conn->next = w->conns;
@@ -66,7 +67,6 @@ conn_open (struct gw_worker *w, struct MHD_Connection *connection, void **socket
     conn->next->link = &conn->next;
   w->conns = conn;
   atomic_fetch_add (&w->n_conns, 1);
-  (void) gw_loop_add (&w->loop, &conn->watch, EPOLLRDHUP | EPOLLET);
 }
 
 static void
@@ -200,8 +200,9 @@ gw_http_sweep (struct gw_worker *w, int64_t now_ms)
 {
   for (struct gw_conn *c = w->conns; c != NULL; c = c->next) {
     int64_t by = c->request != NULL ? gw_request_due_ms (c->request) : c->head_by_ms;
-    /* libmicrohttpd sees that it is over, and cleans up. */
-    if (by > 0 && now_ms > by)
+    /* libmicrohttpd sees that it is over, and cleans up.  At the end there is a
+     * second for the last words. */
+    if ((by > 0 && now_ms > by) || w->ending > 1)
       (void) shutdown (c->watch.fd, SHUT_RDWR);
     else
       remind (c);

@@ -50,8 +50,10 @@ begin (struct gw_reload *r)
   r->running = pthread_create (&r->thread, NULL, work, r) == 0;
   if (!r->running) {
     close_all (r->at_work);
-    if (r->open)
-      cli_say ("the configuration was not read again: no thread can be begun");
+    if (r->open) {
+      cli_say ("no thread can be begun");
+      r->on_opened (r->user, NULL);
+    }
   }
 }
 

@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "account.h"
 #include "answer.h"
@@ -92,11 +93,15 @@ gw_request_completed (void *worker, struct MHD_Connection *connection, void **re
   (void) connection;
   *request = NULL;
   /* A connection that ends is closed in the next run, which nothing asks for. */
-  if (why != MHD_REQUEST_TERMINATED_COMPLETED_OK)
+  if (why != MHD_REQUEST_TERMINATED_COMPLETED_OK || w->draining)
     w->daemon_ready = 1;
   if (r == NULL)
     return;
   keep_awake (r, 0);
+  r->past = 0;
+  /* It may have been told that it stays, before the end was near. */
+  if (w->draining)
+    (void) shutdown (r->conn->watch.fd, SHUT_RDWR);
   r->conn->request = NULL;
   r->conn->head_by_ms = gw_now_ms () + w->wheel->config->settings.idle_timeout_ms
                         + w->wheel->config->settings.header_timeout_ms;

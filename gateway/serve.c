@@ -52,6 +52,7 @@ main_worker (struct serve *s)
 static void
 end_calls (struct serve *s)
 {
+  atomic_store (&s->gateway.ending, 1);
   for (struct gw_config *c = s->configs; c != NULL; c = c->next)
     kw_client_cancel (c->client);
 }
@@ -73,8 +74,7 @@ drain (struct serve *s)
   gw_accept_end (&s->accept);
   atomic_store (&s->gateway.draining, 1);
   for (size_t i = 0; i < s->gateway.n_workers; i++)
-    if (gw_worker_drain (&s->gateway.workers[i]) != 0)
-      end_calls (s);
+    gw_worker_drain (&s->gateway.workers[i]);
 }
 
 static void
@@ -194,8 +194,10 @@ hand_out (struct serve *s, struct gw_config *config)
   config->next = s->configs;
   s->configs = config;
   for (size_t i = 0; i < g->n_workers; i++)
-    if (gw_worker_take_config (&g->workers[i], config) != 0)
+    if (gw_worker_take_config (&g->workers[i], config) != 0) {
+      cli_say ("no memory to hand the new configuration on: a loop goes on with the old one");
       atomic_fetch_sub (&config->holders, 1);
+    }
 }
 
 static void
@@ -429,7 +431,7 @@ end_workers (struct serve *s)
 
   if (s->end_by_ms == 0)
     for (size_t i = 1; i < g->n_workers; i++)
-      (void) gw_worker_drain (&g->workers[i]);
+      gw_worker_drain (&g->workers[i]);
   for (size_t i = 1; i < g->n_workers; i++)
     gw_worker_join (&g->workers[i]);
   for (size_t i = 0; i < g->n_workers; i++)

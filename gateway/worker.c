@@ -10,13 +10,6 @@
 
 #define SWEEP_MS 1000
 
-/* A configuration, or none: the end, on its way. */
-struct order {
-  struct gw_post post;
-  struct gw_worker *worker;
-  struct gw_config *config;
-};
-
 /* ---- Turns ---------------------------------------------------------------------- */
 
 static int
@@ -61,6 +54,8 @@ sweep (struct gw_worker *w)
   if (now < atomic_load (&w->swept_ms) + SWEEP_MS)
     return;
   atomic_store (&w->swept_ms, now);
+  if (atomic_load (&w->gateway->ending))
+    w->ending++;
   gw_http_sweep (w, now);
   gw_events_sweep (w->events);
 }
@@ -104,43 +99,41 @@ take (struct gw_worker *w, struct gw_config *config)
 }
 
 static void
-on_order (struct gw_post *post)
+on_config (struct gw_post *post)
 {
-  struct order *o = (struct order *) post;
-  struct gw_worker *w = o->worker;
+  struct gw_order *o = (struct gw_order *) post;
 
-  if (o->config != NULL) {
-    take (w, o->config);
-  } else {
-    w->draining = 1;
-    gw_events_end (w->events);
-    gw_http_drain (w);
-  }
+  take (o->worker, o->config);
   free (o);
-}
-
-static int
-order (struct gw_worker *w, struct gw_config *config)
-{
-  struct order *o = malloc (sizeof *o);
-
-  if (o == NULL)
-    return -1;
-  *o = (struct order) { .post = { .run = on_order }, .worker = w, .config = config };
-  gw_loop_post (&w->loop, &o->post);
-  return 0;
 }
 
 int
 gw_worker_take_config (struct gw_worker *w, struct gw_config *config)
 {
-  return order (w, config);
+  struct gw_order *o = malloc (sizeof *o);
+
+  if (o == NULL)
+    return -1;
+  *o = (struct gw_order) { .post = { .run = on_config }, .worker = w, .config = config };
+  gw_loop_post (&w->loop, &o->post);
+  return 0;
 }
 
-int
+static void
+on_drain (struct gw_post *post)
+{
+  struct gw_worker *w = ((struct gw_order *) post)->worker;
+
+  w->draining = 1;
+  gw_events_end (w->events);
+  gw_http_drain (w);
+}
+
+void
 gw_worker_drain (struct gw_worker *w)
 {
-  return order (w, NULL);
+  w->drain = (struct gw_order) { .post = { .run = on_drain }, .worker = w };
+  gw_loop_post (&w->loop, &w->drain.post);
 }
 
 /* ---- Beginning and end -------------------------------------------------------------- */
@@ -180,6 +173,7 @@ run (void *user)
 
   while (!gw_worker_is_over (w))
     gw_worker_turn (w);
+  gw_http_stop (w);             /* others go on: who asks again is not to wait for them */
   atomic_store (&w->running, 0);
   gw_loop_wake (w->main_loop);
   return NULL;

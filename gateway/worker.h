@@ -30,6 +30,13 @@ struct gw_conn {
   int is_unix;
 };
 
+/* A configuration, or none: the end, on its way. */
+struct gw_order {
+  struct gw_post post;
+  struct gw_worker *worker;
+  struct gw_config *config;
+};
+
 struct gw_worker {
   struct gw_gateway *gateway;
   struct gw_loop loop;
@@ -49,6 +56,8 @@ struct gw_worker {
   struct gw_wheel *wheel;       /* the newest; older ones behind it       */
   struct gw_events *events;     /* for those who watch                    */
   int draining;
+  int ending;                   /* sweeps since the gateway's patience is over */
+  struct gw_order drain;        /* there is memory for it at any time     */
   _Atomic int64_t swept_ms;     /* what is due each second was done then  */
 
   pthread_t thread;
@@ -74,6 +83,7 @@ int gw_worker_is_over (const struct gw_worker *);
 
 /* From any thread; done in its next turn.  0, or -1: no memory. */
 int gw_worker_take_config (struct gw_worker *, struct gw_config *);
-int gw_worker_drain (struct gw_worker *);
+/* Likewise; once. */
+void gw_worker_drain (struct gw_worker *);
 
 #endif

@@ -177,6 +177,35 @@ START_TEST (a_second_sigterm_or_the_drain_timeout_ends_it_at_once)
 }
 END_TEST
 
+/* With half a head, or half a body, which might take for ever. */
+START_TEST (no_client_holds_it_up_when_its_patience_is_over)
+{
+  int fd, up = -1;
+
+  gateway_with_hand ("", "drain_timeout = 0\nidle_timeout = 1h\nheader_timeout = 1h");
+  fd = client_connect ();
+  if (_i == 0)
+    say_text (fd, "GET /healthz HTTP/1.1\r\nX: ");
+  else {
+    say_request (fd, "POST", "/v1/audio/transcriptions", "Content-Type: multipart/form-data; "
+                 "boundary=x7\r\nContent-Length: 200000\r\n", NULL);
+    say_text (fd, "--x7\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nm\r\n--x7\r\n");
+    up = provider_take ("--x7");
+  }
+  for (int i = 0; i < 2; i++)
+    ask ("GET", "/healthz", NULL);      /* until it has been read, surely */
+  proc_signal (gateway, SIGTERM);
+  proc_result_clear (&got);
+  proc_finish (gateway, &got, PATIENCE_MS);
+  gateway = NULL;
+  ck_assert (!got.timed_out);
+  ENDS_WITH (0);
+  (void) close (fd);
+  if (up >= 0)
+    (void) close (up);
+}
+END_TEST
+
 /* ---- Reading the configuration again -------------------------------------------------- */
 
 START_TEST (sighup_drops_no_request_and_the_next_has_the_new_configuration)
@@ -390,6 +419,7 @@ gateway_life_suite (void)
   tcase_add_loop_test (t, a_socket_that_is_passed_is_taken, 0, 2);
   tcase_add_test (t, sigterm_lets_what_is_under_way_come_to_its_end);
   tcase_add_loop_test (t, a_second_sigterm_or_the_drain_timeout_ends_it_at_once, 0, 2);
+  tcase_add_loop_test (t, no_client_holds_it_up_when_its_patience_is_over, 0, 2);
   tcase_add_test (t, sighup_drops_no_request_and_the_next_has_the_new_configuration);
   tcase_add_test (t, a_wrong_configuration_leaves_the_old_one_in_force);
   tcase_add_loop_test (t, systemd_is_told_how_it_is, 0, 2);

@@ -311,6 +311,30 @@ START_TEST (each_loop_drains_and_then_all_is_over)
 }
 END_TEST
 
+/* Its answer did not say that the connection ends, as it began before the end. */
+START_TEST (who_has_had_his_answer_is_not_kept_waiting_for_others)
+{
+  struct heard h = { .bytes = NULL };
+  int fds[2], ups[2], first = _i, second = 1 - _i;
+
+  gateway_with_hand ("", "loops = 2\ndrain_timeout = 1h\nidle_timeout = 1h");
+  for (int i = 0; i < 2; i++)
+    fds[i] = stream_begin ("", &ups[i]);
+  proc_signal (gateway, SIGTERM);
+  ck_assert (proc_expect (gateway, 2, "ending: 2 requests under way", PATIENCE_MS));
+  provider_end_stream (ups[first]);
+  hear_all (fds[first], &h);            /* to the connection's end */
+  ck_assert_ptr_nonnull (strstr (h.bytes, "[DONE]\n\n\r\n0\r\n\r\n"));
+  provider_end_stream (ups[second]);
+  answer_clear ();
+  hear_all (fds[second], &a.heard);
+  ck_assert_ptr_nonnull (strstr (a.heard.bytes, "[DONE]\n\n\r\n0\r\n\r\n"));
+  free (h.bytes);
+  for (int i = 0; i < 2; i++)
+    (void) close (fds[i]);
+}
+END_TEST
+
 static Suite *
 gateway_loops_suite (void)
 {
@@ -328,6 +352,7 @@ gateway_loops_suite (void)
   tcase_add_test (t, a_reload_reaches_every_loop);
   tcase_add_test (t, all_at_once_and_nothing_is_lost);
   tcase_add_test (t, each_loop_drains_and_then_all_is_over);
+  tcase_add_loop_test (t, who_has_had_his_answer_is_not_kept_waiting_for_others, 0, 2);
   suite_add_tcase (s, t);
   return s;
 }

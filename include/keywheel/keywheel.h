@@ -344,8 +344,8 @@ struct kw_event;
 #define KW_PAUSE 0x70617573
 
 /* Start it as KW_CALLBACKS_INIT.  All are called by the thread that is in
- * kw_client_process (or kw_client_close), no lock held; they may call anything
- * but these two. */
+ * kw_client_process or kw_loop_process (or kw_loop_free or kw_client_close), no
+ * lock held; they may call anything but these. */
 typedef struct kw_callbacks {
   size_t struct_size;
   /* As those of a kw_request, which has to leave its own out; so are on_upload
