@@ -155,17 +155,23 @@ added ()
   done
 }
 
+# begin_many PORT PORT: what many goes by, and both are warm.
+begin_many ()
+{
+  path=/v1/chat/completions
+  many=20000
+  for _ in 1 2 3; do
+    load "$1" "$path" 64 3000 "$tmp/warm"
+    load "$2" "$path" 64 3000 "$tmp/warm"
+  done
+}
+
 gateway ()
 {
   start_proxy "$port" ""
   start_gateway
   idle=$(resident_mb "$gateway_pid")
-  path=/v1/chat/completions
-  many=20000
-  for _ in 1 2 3; do
-    load "$proxy_port" "$path" 64 3000 "$tmp/warm"
-    load "$gateway_port" "$path" 64 3000 "$tmp/warm"
-  done
+  begin_many "$proxy_port" "$gateway_port"
   i=0
   while [ "$i" -lt "$rounds" ]; do
     many "$proxy_port" "$proxy_pid" nginx

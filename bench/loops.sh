@@ -25,13 +25,7 @@ loops ()
   start_loops 2
   two_port=$loops_port
   gateway_pid=$loops_pid
-  path=/v1/chat/completions
-  # shellcheck disable=SC2034 # gateway.sh has it
-  many=20000
-  for _ in 1 2 3; do
-    load "$one_port" "$path" 64 3000 "$tmp/warm"
-    load "$two_port" "$path" 64 3000 "$tmp/warm"
-  done
+  begin_many "$one_port" "$two_port"
   i=0
   while [ "$i" -lt "$rounds" ]; do
     many "$one_port" "$proxy_pid" loop

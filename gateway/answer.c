@@ -7,12 +7,10 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "call.h"
 #include "chunks.h"
 #include "gate.h"
 
-/* A stream's provider is read from again when no more than this waits for the
- * client; see call.c for when it is not. */
-#define LOW (16 * 1024)
 /* What the reader is asked for at once; of chunks it may be more than that, up to what
  * there is room for, and so they need none. */
 #define BLOCK 1024
@@ -179,10 +177,7 @@ read_out (void *user, uint64_t pos, char *buf, size_t max)
   gw_chunks_stop (r);
   n = gw_buffer_take (&r->out, buf, max);
   if (n > 0) {
-    if (r->paused && gw_buffer_len (&r->out) <= LOW && r->handle != NULL) {
-      r->paused = 0;
-      kw_handle_resume (r->handle);
-    }
+    gw_call_taken (r);
     return (ssize_t) n;
   }
   if (r->gone || r->broken) {

@@ -12,6 +12,8 @@
 
 /* So much of a stream waits for a slow client; then its provider waits, too. */
 #define HIGH (64 * 1024)
+/* When no more than this waits, its provider is read from again. */
+#define LOW (16 * 1024)
 #define EVENTS "text/event-stream"
 
 static void
@@ -129,6 +131,15 @@ on_data (void *user, const void *data, size_t len)
   if (!r->past)
     gw_request_wake (r);
   return r->paused ? KW_PAUSE : 0;
+}
+
+void
+gw_call_taken (struct gw_request *r)
+{
+  if (!r->paused || r->handle == NULL || gw_buffer_len (&r->out) > LOW)
+    return;
+  r->paused = 0;
+  kw_handle_resume (r->handle);
 }
 
 /* What was sent cannot be taken back: the SDKs know an error in an event, and

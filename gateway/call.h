@@ -17,4 +17,7 @@ int gw_call_feed (struct gw_request *, const char *data, size_t len);
 /* That was all. */
 void gw_call_fed (struct gw_request *);
 
+/* The client has taken some of r->out: a provider that waits for it may go on. */
+void gw_call_taken (struct gw_request *);
+
 #endif

@@ -11,10 +11,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "call.h"
 #include "request.h"
-
-/* A call that was paused goes on when no more than this waits for its client. */
-#define LOW (16 * 1024)
 
 /* libmicrohttpd's memory of a connection is touched all over while a request is
  * read.  What it gives the reader to write to may be lost, as nothing stands there:
@@ -122,10 +120,7 @@ gw_chunks_flush (struct gw_request *r)
     gw_buffer_clear (&r->out);
     watch (r, 0);
   }
-  if (r->paused && r->handle != NULL && gw_buffer_len (&r->out) <= LOW) {
-    r->paused = 0;
-    kw_handle_resume (r->handle);
-  }
+  gw_call_taken (r);
   if (r->handle == NULL)
     gw_chunks_end (r);
 }
