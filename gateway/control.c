@@ -170,25 +170,47 @@ write_breakers (const struct gw_providers *providers, FILE *f)
                         (double) providers->of[i].breaker.state);
 }
 
+/* Nobody is to wait until it is written.  0, or -1: no memory. */
+static int
+write_counted (struct gw_gateway *g, FILE *f)
+{
+  struct gw_metrics now;
+  int failed;
+
+  gw_lock (g);
+  failed = gw_metrics_copy (&g->metrics, &now);
+  gw_unlock (g);
+  if (failed)
+    return -1;
+  gw_metrics_write (&now, f);
+  gw_metrics_clear (&now);
+  return 0;
+}
+
 static enum MHD_Result
 answer_metrics (struct gw_request *r)
 {
   char *text = NULL;
   size_t len = 0;
   FILE *f = open_memstream (&text, &len);
+  int no_memory;
 
   if (f == NULL)
     return MHD_NO;
+  no_memory = write_counted (r->gateway, f);
   gw_lock (r->gateway);
-  gw_metrics_write (&r->gateway->metrics, f);
   write_breakers (&r->wheel->config->providers, f);
   gw_unlock (r->gateway);
   write_gauges (r->wheel->config->client, f);
+  gw_metrics_head (f, "keywheel_access_log_lost_total", "counter",
+                   "Lines that the access log could not take.");
+  gw_metrics_gauge (f, "keywheel_access_log_lost_total", NULL,
+                    (double) atomic_load (&r->gateway->log.lost));
   gw_metrics_head (f, "keywheel_connections", "gauge", "Connections of clients.");
   gw_metrics_gauge (f, "keywheel_connections", NULL, (double) gw_n_conns (r->gateway));
   gw_metrics_head (f, "keywheel_requests_under_way", "gauge", "Requests, this one too.");
   gw_metrics_gauge (f, "keywheel_requests_under_way", NULL, (double) gw_n_requests (r->gateway));
-  if (fclose (f) != 0) {
+  if (fclose (f) != 0 || no_memory) {
     free (text);
     return MHD_NO;
   }

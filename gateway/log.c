@@ -1,25 +1,174 @@
-/* log - lines of JSON (see log.h). */
+/* log - lines on their way to a file (see log.h). */
 #include "log.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#define PATH_SHOWN 512
-#define WAITING_MAX (1024 * 1024) /* lines beyond are lost, not memory */
+#include "cli.h"
+
+#define WAITING_MAX (8 * 1024 * 1024) /* lines beyond are lost, not memory */
+#define KEPT (64 * 1024)        /* of memory, when nothing is to be written */
+#define GATHER_MS 20            /* a write for each line costs more than a line */
+#define RETRY_MS 1000
+#define END_S 5                 /* for what is left at the end            */
+
+/* One that was opened, until all of its lines are written. */
+struct gw_log_file {
+  struct gw_log_file *next;     /* opened later                           */
+  int fd;
+  int failed;                   /* and that was told                      */
+  struct gw_buffer lines;
+  struct gw_buffer writing;     /* the writer's own                       */
+};
+
+/* ---- Writing -------------------------------------------------------------------- */
+
+static void
+lose (struct gw_log *log, struct gw_buffer *lines)
+{
+  const char *at = gw_buffer_bytes (lines);
+  const char *end = at + gw_buffer_len (lines);
+
+  for (; at != NULL && at < end; at++)
+    if (*at == '\n')
+      atomic_fetch_add (&log->lost, 1);
+  gw_buffer_clear (lines);
+}
+
+/* The one place where it may be given up. */
+static ssize_t
+write_some (const struct gw_log_file *file)
+{
+  int before;
+  ssize_t n;
+
+  (void) pthread_setcancelstate (PTHREAD_CANCEL_ENABLE, &before);
+  n = write (file->fd, gw_buffer_bytes (&file->writing), gw_buffer_len (&file->writing));
+  (void) pthread_setcancelstate (before, NULL);
+  return n;
+}
+
+/* What is left of it stays: there may be room again. */
+static void
+write_out (struct gw_log_file *file)
+{
+  struct gw_buffer *b = &file->writing;
+
+  while (gw_buffer_len (b) > 0) {
+    ssize_t n = write_some (file);
+    if (n < 0 && errno == EINTR)
+      continue;
+    if (n <= 0) {
+      if (!file->failed)
+        cli_say ("access_log: %s; its lines wait until it can be written, and those beyond "
+                 "%d MB are lost", strerror (n < 0 ? errno : ENOSPC), WAITING_MAX / 1024 / 1024);
+      file->failed = 1;
+      return;
+    }
+    gw_buffer_drop (b, (size_t) n);
+  }
+  if (file->failed)
+    cli_say ("access_log: it is written again");
+  file->failed = 0;
+  if (b->size > KEPT)
+    gw_buffer_clear (b);
+}
+
+/* Another file's turn has come, or the end. */
+static int
+is_pressed (const struct gw_log *log)
+{
+  return log->ending || log->first != log->last;
+}
+
+/* Until there is something, and somewhat more. */
+static void
+gather (struct gw_log *log)
+{
+  struct gw_log_file *file = log->first;
+  struct timespec until;
+  long ms;
+
+  while (!is_pressed (log) && gw_buffer_len (&file->lines) + gw_buffer_len (&file->writing) == 0)
+    (void) pthread_cond_wait (&log->more, &log->lock);
+  (void) clock_gettime (CLOCK_MONOTONIC, &until);
+  ms = until.tv_nsec / 1000000 + (file->failed ? RETRY_MS : GATHER_MS);
+  until.tv_sec += ms / 1000;
+  until.tv_nsec = ms % 1000 * 1000000;
+  while (!is_pressed (log)
+         && pthread_cond_timedwait (&log->more, &log->lock, &until) == 0)
+    continue;
+}
+
+/* Nothing comes to it any more. */
+static void
+leave (struct gw_log *log)
+{
+  struct gw_log_file *file = log->first;
+
+  log->first = file->next;
+  lose (log, &file->writing);
+  lose (log, &file->lines);
+  if (file->fd >= 0)
+    (void) close (file->fd);
+  free (file);
+}
+
+static void
+write_first (struct gw_log *log)
+{
+  struct gw_log_file *file = log->first;
+  int is_left = is_pressed (log);
+
+  if (gw_buffer_len (&file->writing) == 0) {
+    struct gw_buffer empty = file->writing;
+    file->writing = file->lines;
+    file->lines = empty;
+  }
+  (void) pthread_mutex_unlock (&log->lock);
+  write_out (file);
+  (void) pthread_mutex_lock (&log->lock);
+  if (is_left && (file->failed || gw_buffer_len (&file->lines) == 0))
+    leave (log);
+}
+
+static void *
+run (void *user)
+{
+  struct gw_log *log = user;
+  int before;
+
+  (void) pthread_setcancelstate (PTHREAD_CANCEL_DISABLE, &before);
+  (void) pthread_mutex_lock (&log->lock);
+  while (log->first != NULL) {
+    gather (log);
+    write_first (log);
+  }
+  (void) pthread_mutex_unlock (&log->lock);
+  return NULL;
+}
+
+/* ---- Opening and closing --------------------------------------------------------- */
 
 void
 gw_log_init (struct gw_log *log)
 {
-  *log = (struct gw_log) { .fd = -1 };
+  pthread_condattr_t monotonic;
+
+  *log = (struct gw_log) { .begun = 0 };
   (void) pthread_mutex_init (&log->lock, NULL);
+  (void) pthread_condattr_init (&monotonic);
+  (void) pthread_condattr_setclock (&monotonic, CLOCK_MONOTONIC);
+  (void) pthread_cond_init (&log->more, &monotonic);
+  (void) pthread_condattr_destroy (&monotonic);
 }
 
+/* A pipe that nobody reads is an error, nothing to wait for. */
 static int
 open_fd (const char *where)
 {
@@ -27,164 +176,123 @@ open_fd (const char *where)
 
   if (strcmp (where, "stderr") == 0)
     fd = fcntl (STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
-  else
-    fd = open (where, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+  else {
+    fd = open (where, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640);
+    if (fd >= 0)
+      (void) fcntl (fd, F_SETFL, O_APPEND);
+  }
   return fd >= 0 ? fd : -errno;
 }
 
-static void
-flush (struct gw_log *log)
+/* No signal is taken by the writer. */
+static int
+begin (struct gw_log *log)
 {
-  size_t left = gw_buffer_len (&log->lines);
-  const char *at = gw_buffer_bytes (&log->lines);
+  sigset_t all, before;
+  int failed;
 
-  while (left > 0) {
-    ssize_t n = write (log->fd, at, left);
-    if (n < 0 && errno == EINTR)
-      continue;
-    if (n <= 0)
-      break;                    /* with the disk full nothing helps */
-    at += n;
-    left -= (size_t) n;
-  }
-  log->lines.at = log->lines.end = 0;
+  (void) sigfillset (&all);
+  (void) pthread_sigmask (SIG_SETMASK, &all, &before);
+  failed = pthread_create (&log->writer, NULL, run, log);
+  (void) pthread_sigmask (SIG_SETMASK, &before, NULL);
+  log->begun = !failed;
+  return -failed;
 }
 
-/* fd -1: none. */
 static void
-change (struct gw_log *log, int fd)
+put_last (struct gw_log *log, struct gw_log_file *file)
 {
   (void) pthread_mutex_lock (&log->lock);
-  flush (log);
-  if (log->fd >= 0)
-    (void) close (log->fd);
-  log->fd = fd;
+  if (log->last != NULL)
+    log->last->next = file;
+  else
+    log->first = file;
+  log->last = file;
+  atomic_store (&log->open, file->fd >= 0);
+  (void) pthread_cond_signal (&log->more);
   (void) pthread_mutex_unlock (&log->lock);
 }
 
 int
 gw_log_open (struct gw_log *log, const char *where)
 {
-  int off = where == NULL || strcmp (where, "off") == 0;
-  int fd = off ? -1 : open_fd (where);
+  int is_off = where == NULL || strcmp (where, "off") == 0;
+  struct gw_log_file *file;
+  int r = 0;
 
-  if (fd < 0 && !off)
-    return fd;
-  change (log, fd);
-  return 0;
+  if (is_off && !log->begun)
+    return 0;
+  file = calloc (1, sizeof *file);
+  if (file == NULL)
+    return -ENOMEM;
+  file->fd = is_off ? -1 : open_fd (where);
+  if (is_off || file->fd >= 0)
+    put_last (log, file);
+  else {
+    r = file->fd;
+    free (file);
+  }
+  if (r == 0 && !log->begun)
+    r = begin (log);
+  return r;
+}
+
+static void
+give_up (struct gw_log *log)
+{
+  struct timespec until;
+
+  (void) clock_gettime (CLOCK_REALTIME, &until);
+  until.tv_sec += END_S;
+  if (pthread_timedjoin_np (log->writer, NULL, &until) == 0)
+    return;
+  cli_say ("access_log: nothing has been written for %d seconds; what is left of it is lost",
+           END_S);
+  (void) pthread_cancel (log->writer);
+  (void) pthread_join (log->writer, NULL);
 }
 
 void
 gw_log_clear (struct gw_log *log)
 {
-  change (log, -1);
-  gw_buffer_clear (&log->lines);
+  (void) pthread_mutex_lock (&log->lock);
+  log->ending = 1;
+  (void) pthread_cond_signal (&log->more);
+  (void) pthread_mutex_unlock (&log->lock);
+  if (log->begun)
+    give_up (log);
+  while (log->first != NULL)
+    leave (log);
+  (void) pthread_cond_destroy (&log->more);
   (void) pthread_mutex_destroy (&log->lock);
 }
+
+/* ---- Lines ------------------------------------------------------------------------ */
 
 int
 gw_log_is_open (const struct gw_log *log)
 {
-  return atomic_load (&log->fd) >= 0;
+  return atomic_load (&log->open);
 }
 
 void
-gw_log_flush (struct gw_log *log)
+gw_log_add (struct gw_log *log, const struct gw_log_line *line)
 {
-  if (!gw_log_is_open (log))
-    return;
+  char text[GW_LOG_LINE_SIZE];
+  size_t len = gw_log_line_text (line, text);
+  struct gw_log_file *file;
+  int was_empty = 0, is_lost = 0;
+
   (void) pthread_mutex_lock (&log->lock);
-  flush (log);
-  (void) pthread_mutex_unlock (&log->lock);
-}
-
-/* ---- A line ------------------------------------------------------------------------ */
-
-struct line {
-  char text[2048];
-  size_t len;
-};
-
-static void __attribute__ ((__format__ (__printf__, 2, 3)))
-put (struct line *l, const char *fmt, ...)
-{
-  va_list ap;
-  int n;
-
-  va_start (ap, fmt);
-  n = vsnprintf (l->text + l->len, sizeof l->text - l->len, fmt, ap);
-  va_end (ap);
-  if (n > 0 && (size_t) n < sizeof l->text - l->len)
-    l->len += (size_t) n;
-}
-
-static void
-put_text (struct line *l, const char *name, const char *value)
-{
-  if (value == NULL) {
-    put (l, ",\"%s\":null", name);
-    return;
+  file = log->last;
+  if (file != NULL && file->fd >= 0) {
+    was_empty = gw_buffer_len (&file->lines) == 0;
+    is_lost = gw_buffer_len (&file->lines) + len > WAITING_MAX
+              || gw_buffer_put (&file->lines, text, len) != 0;
   }
-  put (l, ",\"%s\":\"", name);
-  for (size_t i = 0; i < PATH_SHOWN && value[i] != '\0'; i++) {
-    unsigned char c = (unsigned char) value[i];
-    if (c == '"' || c == '\\')
-      put (l, "\\%c", c);
-    else if (c < 0x20 || c > 0x7e)
-      put (l, "\\u%04x", c);    /* nor is a path always UTF-8 */
-    else
-      put (l, "%c", c);
-  }
-  put (l, "\"");
-}
-
-static void
-put_ms (struct line *l, const char *name, int64_t ms)
-{
-  if (ms < 0)
-    put (l, ",\"%s\":null", name);
-  else
-    put (l, ",\"%s\":%" PRId64, name, ms);
-}
-
-static void
-put_time (struct line *l, int64_t unix_ms)
-{
-  time_t seconds = (time_t) (unix_ms / 1000);
-  struct tm tm;
-  char text[32] = "";
-
-  if (gmtime_r (&seconds, &tm) != NULL)
-    (void) strftime (text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
-  put (l, "{\"time\":\"%s.%03dZ\"", text, (int) (unix_ms % 1000));
-}
-
-void
-gw_log_add (struct gw_log *log, const struct gw_log_line *in)
-{
-  struct line l = { .len = 0 };
-
-  put_time (&l, in->at_unix_ms);
-  put_text (&l, "client", in->client);
-  put_text (&l, "method", in->method);
-  put_text (&l, "path", in->path);
-  put (&l, ",\"status\":%d", in->status);
-  put_text (&l, "code", in->code);
-  put_text (&l, "provider", in->provider);
-  put_text (&l, "fallback", in->fallback);
-  put_text (&l, "model", in->model);
-  put_text (&l, "key", in->key);
-  put (&l, ",\"attempts\":%d,\"switches\":%d", in->attempts, in->switches);
-  put_ms (&l, "waited_ms", in->waited_ms);
-  put_ms (&l, "first_byte_ms", in->first_byte_ms);
-  put_ms (&l, "took_ms", in->took_ms);
-  put_ms (&l, "bytes_in", in->bytes_in);
-  put_ms (&l, "bytes_out", in->bytes_out);
-  put (&l, "}\n");
-  if (l.len == 0 || l.text[l.len - 1] != '\n')
-    return;
-  (void) pthread_mutex_lock (&log->lock);
-  if (log->fd >= 0 && gw_buffer_len (&log->lines) <= WAITING_MAX)
-    (void) gw_buffer_put (&log->lines, l.text, l.len);
+  if (was_empty)
+    (void) pthread_cond_signal (&log->more);
   (void) pthread_mutex_unlock (&log->lock);
+  if (is_lost)
+    atomic_fetch_add (&log->lost, 1);
 }

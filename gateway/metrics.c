@@ -205,6 +205,23 @@ gw_metrics_clear (struct gw_metrics *m)
   m->n = m->size = m->n_spreads = m->n_models = 0;
 }
 
+int
+gw_metrics_copy (const struct gw_metrics *m, struct gw_metrics *copy)
+{
+  *copy = *m;
+  copy->series = calloc (m->size + 1, sizeof *copy->series);
+  copy->spreads = calloc (m->n_spreads + 1, sizeof *copy->spreads);
+  if (copy->series == NULL || copy->spreads == NULL) {
+    gw_metrics_clear (copy);
+    return -1;
+  }
+  if (m->size > 0)
+    memcpy (copy->series, m->series, m->size * sizeof *copy->series);
+  if (m->n_spreads > 0)
+    memcpy (copy->spreads, m->spreads, m->n_spreads * sizeof *copy->spreads);
+  return 0;
+}
+
 /* ---- Telling ------------------------------------------------------------------------ */
 
 static void

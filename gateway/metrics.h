@@ -44,6 +44,9 @@ void gw_metrics_time (struct gw_metrics *, enum gw_histogram, const char *provid
 /* The label of a model: its own for the first GW_MODELS_MAX, then "other". */
 const char *gw_metrics_model (struct gw_metrics *, const char *model);
 
+/* As it is now, which can be written while the other is counted on.  0, or -1: no
+ * memory. */
+int gw_metrics_copy (const struct gw_metrics *, struct gw_metrics *copy);
 /* All of it, in Prometheus' text format. */
 void gw_metrics_write (const struct gw_metrics *, FILE *);
 /* A line of it: NAME{provider="PROVIDER"} VALUE. */

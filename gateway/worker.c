@@ -72,7 +72,6 @@ gw_worker_turn (struct gw_worker *w)
   gw_http_turn (w);
   retire (w);
   sweep (w);
-  gw_log_flush (&w->gateway->log);
 }
 
 int

@@ -13,7 +13,7 @@ static struct {
   size_t asked, reloads, refused;       /* SIGHUPs, and what they came to */
   int wrong;                    /* the last one was                       */
   size_t generation, told_at;   /* of the configuration in force; read of its words */
-  size_t logged[2];
+  size_t rotations, logged[2];  /* of the access log; its lines           */
   char tokens[3][128];
 } world;
 
@@ -281,7 +281,13 @@ soak_gateway_under_way (void)
 
 /* ---- Another configuration --------------------------------------------------------------------- */
 
-/* Counts what the access log had until the last reload, and takes it away. */
+/* The access log that the n-th rotation put away. */
+static const char *
+old_log (size_t n)
+{
+  return format ("%s/access.%zu", dir, n);
+}
+
 static void
 count_logged (const char *path)
 {
@@ -293,13 +299,11 @@ count_logged (const char *path)
       world.logged[i]++;
   }
   free (text);
-  (void) remove (path);
 }
 
 size_t
 soak_gateway_logged (const char *client)
 {
-  count_logged (format ("%s/access.log", dir));
   return world.logged[strcmp (client, clients[0]) != 0];
 }
 
@@ -319,7 +323,7 @@ soak_gateway_reload (void)
   write_configuration (world.generation, world.wrong
                        ? mistakes[i / 4 % (sizeof mistakes / sizeof mistakes[0])] : NULL);
   if (!world.wrong)
-    (void) rename (format ("%s/access.log", dir), format ("%s/access.old", dir));
+    (void) rename (format ("%s/access.log", dir), old_log (world.rotations++));
   world.asked++;
   proc_signal (gateway, SIGHUP);
   return 1;
@@ -334,8 +338,6 @@ reloaded (int wrong)
   if (wrong != world.wrong)
     soak_wrong ("a %s configuration was %s", world.wrong ? "wrong" : "right",
                 wrong ? "refused" : "taken");
-  if (!wrong)
-    count_logged (format ("%s/access.old", dir));
   ask_gateway ("/status");
   if (strstr (a.body, format ("\"mark-%zu\"", world.generation)) == NULL)
     soak_wrong ("configuration %zu is not in force: %s", world.generation, a.body);
@@ -439,6 +441,9 @@ soak_gateway_stop (void)
       soak_wrong ("a stream was cut by SIGTERM: %s", a.heard.bytes);
   }
   gateway_stop ();
+  for (size_t i = 0; i < world.rotations; i++)
+    count_logged (old_log (i));
+  count_logged (format ("%s/access.log", dir));
   said = file_text (format ("%s/said", dir), 0);
   if (strstr (said, SECRET) != NULL)
     soak_wrong ("a secret was told: %s", said);

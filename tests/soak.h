@@ -182,10 +182,10 @@ void soak_gateway_figures (struct soak_figures *);
 double soak_gateway_metric (const char *line_begins);
 /* Of requests, here and at the providers. */
 size_t soak_gateway_under_way (void);
-/* How many lines its access log had of a client; once, at the end. */
-size_t soak_gateway_logged (const char *client);
 /* SIGTERM, while so many streams are under way. */
 #define SOAK_LAST_STREAMS 8
 void soak_gateway_stop (void);
+/* How many lines its access log had of a client, when it has stopped. */
+size_t soak_gateway_logged (const char *client);
 
 #endif

@@ -1,5 +1,5 @@
-/* keywheel serve: what it tells of itself: /healthz, /readyz, /status, /metrics,
- * the access log. */
+/* keywheel serve: what it tells of itself: /healthz, /readyz, /status,
+ * /metrics. */
 #include "gatekit.h"
 
 /* The answer told no secret, as nothing may. */
@@ -173,130 +173,6 @@ START_TEST (the_number_of_labels_is_bounded)
 }
 END_TEST
 
-/* The i-th line of the log, counted from 0, when it is there. */
-static struct json_object *
-log_line (int i)
-{
-  static char text[65536];
-
-  for (int tries = 0; tries < 6000; tries++) {
-    FILE *f = fopen (format ("%s/access.log", dir), "r");
-    size_t n = f != NULL ? fread (text, 1, sizeof text - 1, f) : 0;
-    char *at = text;
-    if (f != NULL)
-      (void) fclose (f);
-    text[n] = '\0';
-    for (int k = 0; k < i && at != NULL; k++)
-      at = strchr (at, '\n') != NULL ? strchr (at, '\n') + 1 : NULL;
-    if (at != NULL && strchr (at, '\n') != NULL) {
-      *strchr (at, '\n') = '\0';
-      struct json_object *object = json_tokener_parse (at);
-      ck_assert_msg (object != NULL, "no JSON: %s", at);
-      return object;
-    }
-    (void) poll (NULL, 0, 10);
-  }
-  ck_abort_msg ("the log has no line %d: %s", i, text);
-}
-
-static const char *
-text_in (struct json_object *object, const char *name)
-{
-  return json_object_get_string (member (object, name));
-}
-
-START_TEST (each_request_has_a_line_in_the_access_log)
-{
-  struct json_object *line;
-
-  gateway_with_sim (",rpd=1", "access_log = access.log");
-  ask ("POST", CHAT "?x=secret", HELLO);
-  ask ("POST", CHAT, STREAM);
-  ask ("GET", "/no\"thing\\\x80", NULL);
-  line = log_line (0);
-  ck_assert_str_eq (text_in (line, "path"), CHAT);
-  ck_assert_str_eq (text_in (line, "method"), "POST");
-  ck_assert_str_eq (text_in (line, "client"), "local");
-  ck_assert_int_eq (json_object_get_int (member (line, "status")), 200);
-  ck_assert_str_eq (text_in (line, "code"), "ok");
-  ck_assert_str_eq (text_in (line, "key"), "primary");
-  ck_assert_str_eq (text_in (line, "model"), MODEL);
-  ck_assert_int_eq (json_object_get_int (member (line, "bytes_in")), (int) strlen (HELLO));
-  ck_assert_int_gt (json_object_get_int (member (line, "bytes_out")), 100);
-  json_object_put (line);
-  line = log_line (1);
-  ck_assert_str_eq (text_in (line, "key"), "backup-1");
-  ck_assert_int_eq (json_object_get_int (member (line, "attempts")), 2);
-  ck_assert_int_eq (json_object_get_int (member (line, "switches")), 1);
-  json_object_put (line);
-  line = log_line (2);
-  ck_assert_str_eq (text_in (line, "path"), "/no\"thing\\\xc2\x80");
-  ck_assert_str_eq (text_in (line, "code"), "unknown_url");
-  ck_assert_ptr_null (member (line, "key"));
-  json_object_put (line);
-  /* Rotated. */
-  ck_assert_int_eq (rename (format ("%s/access.log", dir), format ("%s/old.log", dir)), 0);
-  proc_signal (gateway, SIGHUP);
-  ck_assert (proc_expect (gateway, 2, "read again", PATIENCE_MS));
-  ask ("GET", "/healthz", NULL);
-  line = log_line (0);
-  ck_assert_str_eq (text_in (line, "path"), "/healthz");
-  json_object_put (line);
-}
-END_TEST
-
-START_TEST (a_client_that_was_gone_is_in_the_log)
-{
-  struct json_object *line;
-  int fd, up;
-
-  gateway_with_hand ("", "access_log = access.log");
-  fd = client_connect ();
-  say_request (fd, "POST", CHAT, "", HELLO);
-  up = provider_take ("}]}");
-  (void) close (fd);
-  provider_expect_close (up);
-  line = log_line (0);
-  ck_assert_str_eq (text_in (line, "code"), "client_gone");
-  ck_assert_int_eq (json_object_get_int (member (line, "status")), 0);
-  json_object_put (line);
-}
-END_TEST
-
-/* Its connection is freed before the call that it had begun is over. */
-START_TEST (who_was_gone_in_an_upload_is_in_the_log_with_what_it_asked)
-{
-  static const char path[] = "/v1/audio/transcriptions";
-  struct json_object *line;
-  int fd, up;
-
-  gateway_with_hand ("", "access_log = access.log");
-  fd = client_connect ();
-  say_request (fd, "POST", path, "Content-Type: multipart/form-data; boundary=x7\r\n"
-               "Content-Length: 200000\r\n", NULL);
-  say_text (fd, "--x7\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nm\r\n--x7\r\n");
-  up = provider_take ("--x7");
-  (void) close (fd);
-  provider_expect_close (up);
-  line = log_line (0);
-  ck_assert_str_eq (text_in (line, "code"), "client_gone");
-  ck_assert_str_eq (text_in (line, "method"), "POST");
-  ck_assert_str_eq (text_in (line, "path"), path);
-  json_object_put (line);
-}
-END_TEST
-
-START_TEST (a_log_that_cannot_be_written_is_told)
-{
-  set_keys ();
-  set_env (ini);
-  write_gateway_ini ("http://127.0.0.1:9/v1", "", "access_log = /nonexistent/log");
-  run ("serve", NULL);
-  ENDS_WITH (2);
-  SAYS ("access_log = /nonexistent/log: No such file or directory");
-}
-END_TEST
-
 static Suite *
 gateway_control_suite (void)
 {
@@ -311,10 +187,6 @@ gateway_control_suite (void)
   tcase_add_test (t, who_has_the_whole_answer_is_not_counted_as_gone);
   tcase_add_test (t, when_every_key_is_out_the_metrics_say_until_when);
   tcase_add_test (t, the_number_of_labels_is_bounded);
-  tcase_add_test (t, each_request_has_a_line_in_the_access_log);
-  tcase_add_test (t, a_client_that_was_gone_is_in_the_log);
-  tcase_add_test (t, who_was_gone_in_an_upload_is_in_the_log_with_what_it_asked);
-  tcase_add_test (t, a_log_that_cannot_be_written_is_told);
   suite_add_tcase (s, t);
   return s;
 }
