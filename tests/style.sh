@@ -138,7 +138,7 @@ else
 fi
 
 if command -v shellcheck > /dev/null; then
-  shellcheck autogen.sh setup.sh examples/demo/*.sh tests/*.sh tests/fuzz/*.sh bench/*.sh .ci/run || fail=1
+  shellcheck autogen.sh setup.sh examples/demo/*.sh tests/*.sh tests/*/*.sh bench/*.sh .ci/run || fail=1
 fi
 
 [ "$fail" -eq 0 ] && echo "$(wc -l < "$tmp/files") files in style"

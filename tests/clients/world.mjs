@@ -1,49 +1,15 @@
 // world - what the clients of these tests talk to: keywheel-sim, and keywheel
-// serve in front of it, both on ports that the system picks.  Every process that
-// is started here is ended here, by its id, whatever becomes of the tests.
+// serve in front of it.
 import assert from 'node:assert/strict';
 import { File } from 'node:buffer';
-import { execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import readline from 'node:readline';
-
-const build = process.env.KW_BUILDDIR;
-const running = new Set();
+import { run, start, stop } from './processes.mjs';
 
 // Clients ask for this where Node has none of its own (before 20).
 globalThis.File ??= File;
-
-process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
-process.on('SIGTERM', () => process.exit(1));
-process.on('SIGINT', () => process.exit(1));
-
-// Runs it until it says where it listens.
-async function start(args, env) {
-  const child = spawn(path.join(build, 'run'), args, {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: process.env.PATH, no_proxy: '127.0.0.1', ...env },
-  });
-  const said = [];
-  running.add(child);
-  child.stderr.on('data', (data) => said.push(data));
-  child.once('exit', () => running.delete(child));
-  for await (const line of readline.createInterface({ input: child.stdout })) {
-    const url = line.match(/^listening on (http:\/\/127\.0\.0\.1:\d+)/)?.[1];
-    assert.ok(url, `${args[0]} says: ${line}`);
-    return { child, url, stderr: () => Buffer.concat(said).toString() };
-  }
-  throw new Error(`${args.slice(0, 2).join(' ')} does not start: ${Buffer.concat(said)}`);
-}
-
-async function stop({ child, stderr }) {
-  const exited = once(child, 'exit');
-  child.kill('SIGTERM');
-  const [code, signal] = await exited;
-  assert.equal(code, 0, `it ends with ${code ?? signal}: ${stderr()}`);
-}
 
 async function ask(url, options) {
   const answer = await fetch(url, options);
@@ -94,7 +60,7 @@ export async function gateway({ sim, providers, client }) {
   lines.push(...section('gateway', { listen: '127.0.0.1:0' }));
   let token;
   if (client !== undefined) {
-    token = execFileSync(path.join(build, 'run'),
+    token = execFileSync(run,
       ['keywheel', 'token', 'new', client, path.join(dir, 'tokens')],
       { encoding: 'utf8' }).trim();
     lines.push('client_tokens = tokens');

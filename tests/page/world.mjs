@@ -1,48 +1,14 @@
-// world - what the page's tests look at: keywheel-sim, keywheel serve in front of it, on
-// ports that the system picks, and pages in one browser.  Every process that is started
-// here is ended here, by its id, whatever becomes of the tests.
+// world - what the page's tests look at: keywheel-sim, keywheel serve in front of it, and
+// pages in one browser.
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import readline from 'node:readline';
 import { chromium } from 'playwright-core';
+import { run, start, stop } from './processes.mjs';
 
-const build = process.env.KW_BUILDDIR;
-const running = new Set();
 export const SECRET = 'sk-secret-';
-
-process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
-process.on('SIGTERM', () => process.exit(1));
-process.on('SIGINT', () => process.exit(1));
-
-// Runs it until it says where it listens.
-async function start(args, env) {
-  const child = spawn(path.join(build, 'run'), args, {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: process.env.PATH, no_proxy: '127.0.0.1', ...env },
-  });
-  const said = [];
-  running.add(child);
-  child.stderr.on('data', (data) => said.push(data));
-  child.once('exit', () => running.delete(child));
-  for await (const line of readline.createInterface({ input: child.stdout })) {
-    const url = line.match(/^listening on (http:\/\/127\.0\.0\.1:\d+)/)?.[1];
-    assert.ok(url, `${args[0]} says: ${line}`);
-    return { child, url };
-  }
-  throw new Error(`${args.slice(0, 2).join(' ')} does not start: ${Buffer.concat(said)}`);
-}
-
-async function stop({ child }) {
-  if (child.exitCode !== null)
-    return;                     // a test failed while it was away
-  const exited = once(child, 'exit');
-  child.kill('SIGTERM');
-  assert.deepEqual(await exited, [0, null]);
-}
 
 const simulator = (keys) => start(['keywheel-sim', '--clock', 'manual',
   ...Object.entries(keys).flatMap(
@@ -81,7 +47,7 @@ export async function world(t, { keys, tokens = {}, options = [], others }) {
   if (Object.keys(tokens).length)
     lines.push('client_tokens = tokens');
   for (const [name, attributes] of Object.entries(tokens)) {
-    const made = spawnSync(path.join(build, 'run'), ['keywheel', 'token', 'new', name],
+    const made = spawnSync(run, ['keywheel', 'token', 'new', name],
       { encoding: 'utf8', env: { PATH: process.env.PATH } });
     const row = made.stderr.match(new RegExp(`^.*(${name} +blake2b:[0-9a-f]+)`, 'm'));
     assert.ok(row, made.stderr);
