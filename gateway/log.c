@@ -31,11 +31,10 @@ struct gw_log_file {
 static void
 lose (struct gw_log *log, struct gw_buffer *lines)
 {
-  const char *at = gw_buffer_bytes (lines);
-  const char *end = at + gw_buffer_len (lines);
+  const char *bytes = gw_buffer_bytes (lines);
 
-  for (; at != NULL && at < end; at++)
-    if (*at == '\n')
+  for (size_t i = 0; i < gw_buffer_len (lines); i++)
+    if (bytes[i] == '\n')
       atomic_fetch_add (&log->lost, 1);
   gw_buffer_clear (lines);
 }
