@@ -22,6 +22,7 @@ struct gw_log_file {
   struct gw_log_file *next;     /* opened later                           */
   int fd;
   int failed;                   /* and that was told                      */
+  size_t waiting;               /* bytes of both                          */
   struct gw_buffer lines;
   struct gw_buffer writing;     /* the writer's own                       */
 };
@@ -93,7 +94,7 @@ gather (struct gw_log *log)
   struct timespec until;
   long ms;
 
-  while (!is_pressed (log) && gw_buffer_len (&file->lines) + gw_buffer_len (&file->writing) == 0)
+  while (!is_pressed (log) && file->waiting == 0)
     (void) pthread_cond_wait (&log->more, &log->lock);
   (void) clock_gettime (CLOCK_MONOTONIC, &until);
   ms = until.tv_nsec / 1000000 + (file->failed ? RETRY_MS : GATHER_MS);
@@ -123,16 +124,19 @@ write_first (struct gw_log *log)
 {
   struct gw_log_file *file = log->first;
   int is_left = is_pressed (log);
+  size_t len;
 
   if (gw_buffer_len (&file->writing) == 0) {
     struct gw_buffer empty = file->writing;
     file->writing = file->lines;
     file->lines = empty;
   }
+  len = gw_buffer_len (&file->writing);
   (void) pthread_mutex_unlock (&log->lock);
   write_out (file);
   (void) pthread_mutex_lock (&log->lock);
-  if (is_left && (file->failed || gw_buffer_len (&file->lines) == 0))
+  file->waiting -= len - gw_buffer_len (&file->writing);
+  if (is_left && (file->failed || file->waiting == 0))
     leave (log);
 }
 
@@ -285,9 +289,11 @@ gw_log_add (struct gw_log *log, const struct gw_log_line *line)
   (void) pthread_mutex_lock (&log->lock);
   file = log->last;
   if (file != NULL && file->fd >= 0) {
-    was_empty = gw_buffer_len (&file->lines) == 0;
-    is_lost = gw_buffer_len (&file->lines) + len > WAITING_MAX
+    was_empty = file->waiting == 0;
+    is_lost = file->waiting + len > WAITING_MAX
               || gw_buffer_put (&file->lines, text, len) != 0;
+    if (!is_lost)
+      file->waiting += len;
   }
   if (was_empty)
     (void) pthread_cond_signal (&log->more);
