@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli.h"
+
 #define LABEL 64
 #define SERIES_MAX 16384        /* whatever else goes wrong               */
 
@@ -183,15 +185,20 @@ gw_metrics_time (struct gw_metrics *m, enum gw_histogram histogram, const char *
   s->sum_ms += ms;
 }
 
+/* Whole characters only: for half of one Prometheus would refuse all of it. */
 const char *
 gw_metrics_model (struct gw_metrics *m, const char *model)
 {
+  char label[LABEL];
+
+  copy (label, model);
+  label[cli_utf8_valid (label, strlen (label))] = '\0';
   for (size_t i = 0; i < m->n_models; i++)
-    if (strncmp (m->models[i], model, LABEL - 1) == 0)
+    if (strcmp (m->models[i], label) == 0)
       return m->models[i];
   if (m->n_models == GW_MODELS_MAX)
     return "other";
-  copy (m->models[m->n_models], model);
+  copy (m->models[m->n_models], label);
   return m->models[m->n_models++];
 }
 
@@ -254,7 +261,10 @@ gw_metrics_gauge (FILE *f, const char *name, const char *provider, double value)
     write_label (f, "provider", provider, "{");
     (void) fputc ('}', f);
   }
-  (void) fprintf (f, " %.15g\n", value);
+  if (__builtin_isnan (value))
+    (void) fputs (" NaN\n", f);
+  else
+    (void) fprintf (f, " %.15g\n", value);
 }
 
 static void

@@ -113,6 +113,22 @@ START_TEST (the_metrics_tell_what_was_done)
 }
 END_TEST
 
+/* One byte that is no UTF-8, and Prometheus takes nothing of it. */
+START_TEST (a_models_name_is_cut_between_its_characters)
+{
+  static const char x61[] = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
+
+  gateway_with_sim ("", "");
+  ask ("POST", CHAT, format ("{\"model\":\"%sx\xc3\xa9\",\"messages\":[]}", x61));
+  ask ("POST", CHAT, format ("{\"model\":\"%s\xc3\xa9!\",\"messages\":[]}", x61));
+  ask ("POST", CHAT, "{\"model\":\"a\\\"b\\\\\",\"messages\":[]}");
+  look ("/metrics");
+  HAS (format ("model=\"%sx\",", x61));
+  HAS (format ("model=\"%s\xc3\xa9\",", x61));
+  HAS ("model=\"a\\\"b\\\\\",");
+}
+END_TEST
+
 /* They close in the moment in which they have the last byte. */
 START_TEST (who_has_the_whole_answer_is_not_counted_as_gone)
 {
@@ -156,6 +172,20 @@ START_TEST (when_every_key_is_out_the_metrics_say_until_when)
 }
 END_TEST
 
+START_TEST (when_nobody_knows_until_when_it_is_no_number)
+{
+  sim = simctl_startl ("--key", SECRET "a,name=a,restricted", NULL);
+  set_env ("GROQ_API_KEY=" SECRET "a");
+  set_env (ini);
+  write_gateway_ini (simctl_base_url (sim), "", "");
+  gateway_start ();
+  ask ("POST", CHAT, HELLO);
+  is_error (429, "keys_exhausted");
+  look ("/metrics");
+  HAS ("\nkeywheel_next_key_seconds{provider=\"groq\"} NaN\n");
+}
+END_TEST
+
 /* Whatever models clients invent. */
 START_TEST (the_number_of_labels_is_bounded)
 {
@@ -184,8 +214,10 @@ gateway_control_suite (void)
   tcase_add_test (t, health_and_readiness_are_told);
   tcase_add_test (t, the_status_is_that_of_the_command_for_all_providers);
   tcase_add_test (t, the_metrics_tell_what_was_done);
+  tcase_add_test (t, a_models_name_is_cut_between_its_characters);
   tcase_add_test (t, who_has_the_whole_answer_is_not_counted_as_gone);
   tcase_add_test (t, when_every_key_is_out_the_metrics_say_until_when);
+  tcase_add_test (t, when_nobody_knows_until_when_it_is_no_number);
   tcase_add_test (t, the_number_of_labels_is_bounded);
   suite_add_tcase (s, t);
   return s;
