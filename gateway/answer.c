@@ -74,7 +74,7 @@ queue (struct gw_request *r, int status, struct MHD_Response *response)
     return MHD_NO;
   add_record (response, &r->record, &r->way);
   add_cors (response, r);
-  if (r->gateway->draining)
+  if (r->gateway->draining || r->last)
     add_text (response, MHD_HTTP_HEADER_CONNECTION, "close");
   result = MHD_queue_response (r->connection, (unsigned) status, response);
   MHD_destroy_response (response);

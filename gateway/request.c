@@ -17,6 +17,7 @@
 #include "chunks.h"
 #include "control.h"
 #include "events.h"
+#include "framing.h"
 #include "gate.h"
 
 /* A body up to here is read before anything is done with it: the library gets it
@@ -209,7 +210,9 @@ static void
 look (struct gw_request *r)
 {
   gw_route_find (r->uri, &r->route);
-  gw_gate_check (r);
+  gw_framing_check (r);
+  if (r->error.status == 0)
+    gw_gate_check (r);
   if (r->error.status != 0)
     return;
   if (r->route.place == GW_NOWHERE)
@@ -239,7 +242,8 @@ head (struct gw_request *r, const char *method)
   if (r->error.status == 0 && !is_ours (r) && (length < 0 || length > SMALL))
     gw_failover_begin (r, length);
   /* Before a long body is sent in vain. */
-  return r->error.status != 0 && length > SMALL ? gw_answer_error (r) : MHD_YES;
+  return r->error.status != 0 && (length > SMALL || r->last) ? gw_answer_error (r)
+                                                             : MHD_YES;
 }
 
 /* What comes when the answer is known already is read all the same:

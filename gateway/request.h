@@ -68,6 +68,7 @@ struct gw_request {
   int status;                   /* of the answer; 0: there was none       */
   int queued;                   /* an answer is libmicrohttpd's now       */
   int http_1_1;                 /* the client knows chunks                */
+  int last;                     /* its connection ends with it            */
   int past;                     /* it goes past libmicrohttpd; see chunks.h */
   int64_t moved_ms;             /* some of it went out, where more waits  */
   int suspended;                /* libmicrohttpd waits for us             */

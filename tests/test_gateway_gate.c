@@ -77,6 +77,39 @@ START_TEST (a_page_of_an_allowed_origin_may_read_what_it_gets)
 }
 END_TEST
 
+/* ---- Heads that mean two things ------------------------------------------------------- */
+
+static const char *const doubtful[] = {
+  "Content-Length: 71\r\nContent-Length: 5\r\n",
+  "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+  "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n",
+  "Transfer-Encoding: identity\r\n",
+  "Transfer-Encoding: gzip, chunked\r\n",
+  "Transfer-Encoding: chunked \t\r\n",
+  "Transfer-Encoding: \vchunked\r\n",
+  "Transfer-Encoding : chunked\r\nContent-Length: 5\r\n",
+  "Host: evil.example\r\n",
+  "X: a\rTransfer-Encoding: chunked\r\n",
+};
+
+/* Behind it stands what would be another's request. */
+START_TEST (a_head_that_means_two_things_is_refused_and_ends_the_connection)
+{
+  gateway_with_sim ("", "");
+  for (size_t i = 0; i < sizeof doubtful / sizeof doubtful[0]; i++) {
+    int fd = client_connect ();
+    say_text (fd, format ("POST " CHAT " HTTP/1.1\r\nHost: 127.0.0.1\r\n%s\r\n0\r\n\r\n"
+                          "GET /v1/models HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", doubtful[i]));
+    answer_clear ();
+    finish_answer (fd);
+    ck_assert_msg (a.status == 400, "%s: %s", doubtful[i], a.heard.bytes);
+    is_error (400, "malformed_request");
+    ck_assert_str_eq (field_of ("Connection"), "close");
+  }
+  ck_assert_uint_eq (simctl_count (sim, NULL, NULL), 0);
+}
+END_TEST
+
 /* ---- Tokens ------------------------------------------------------------------------- */
 
 static char token[64], admin[64];
@@ -324,6 +357,7 @@ gateway_gate_suite (void)
   tcase_add_checked_fixture (t, set_up, gateway_tear_down);
   tcase_add_test (t, a_page_of_somebody_elses_is_not_let_in);
   tcase_add_test (t, a_page_of_an_allowed_origin_may_read_what_it_gets);
+  tcase_add_test (t, a_head_that_means_two_things_is_refused_and_ends_the_connection);
   tcase_add_test (t, a_token_is_new_each_time_and_only_its_hash_is_kept);
   tcase_add_loop_test (t, a_token_that_cannot_be_made_is_told, 0, 5);
   tcase_add_test (t, who_has_no_token_is_not_let_in);
