@@ -9,12 +9,15 @@
 #include "account.h"
 #include "answer.h"
 #include "chunks.h"
+#include "http.h"
 
 /* So much of a stream waits for a slow client; then its provider waits, too. */
 #define HIGH (64 * 1024)
 /* When no more than this waits, its provider is read from again. */
 #define LOW (16 * 1024)
 #define EVENTS "text/event-stream"
+/* No Content-Type that anybody knows is longer. */
+#define TYPE 255
 
 static void
 copy_text (char *to, size_t size, const char *text)
@@ -86,6 +89,32 @@ on_event (void *user, const kw_event *e)
   }
 }
 
+/* What a provider says more than there is room for is left out: without it the
+ * answer can still be used, and with it there would be none. */
+static void
+put_field (struct gw_request *r, size_t *room, const char *name, const char *value)
+{
+  size_t size = strlen (name) + strlen (value) + 4;
+
+  if (size > *room)
+    return;
+  *room -= size;
+  gw_head_put (&r->head, name, value);
+}
+
+static void
+put_fields (struct gw_request *r, const kw_start *start)
+{
+  size_t room = r->completed ? 0 : gw_http_room (r->worker, r->connection);
+
+  if (strlen (start->content_type) <= TYPE)
+    gw_head_put (&r->head, MHD_HTTP_HEADER_CONTENT_TYPE, start->content_type);
+  if (r->head.events)           /* nor is a proxy in front to hold it back */
+    gw_head_put (&r->head, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache");
+  for (int i = 0; i < start->n_fields; i++)
+    put_field (r, &room, start->fields[i].name, start->fields[i].value);
+}
+
 static void
 on_start (void *user, const kw_start *start)
 {
@@ -102,11 +131,7 @@ on_start (void *user, const kw_start *start)
   r->record.switches = r->way.switches + start->switches;
   r->record.waited_ms = r->way.waited_ms + start->waited_ms;
   gw_failover_started (r, start);
-  gw_head_put (&r->head, MHD_HTTP_HEADER_CONTENT_TYPE, start->content_type);
-  if (r->head.events)           /* nor is a proxy in front to hold it back */
-    gw_head_put (&r->head, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache");
-  for (int i = 0; i < start->n_fields; i++)
-    gw_head_put (&r->head, start->fields[i].name, start->fields[i].value);
+  put_fields (r, start);
 }
 
 static int
@@ -201,8 +226,8 @@ on_upload (void *user, void *buf, size_t size)
 /* ---- The call ------------------------------------------------------------------- */
 
 struct fields {
-  kw_field of[64];
-  int32_t n;
+  kw_field *of;
+  int32_t n, size;
 };
 
 static enum MHD_Result
@@ -211,9 +236,22 @@ add_field (void *user, enum MHD_ValueKind kind, const char *name, const char *va
   struct fields *f = user;
 
   (void) kind;
-  if (name != NULL && value != NULL && f->n < (int32_t) (sizeof f->of / sizeof f->of[0]))
+  if (name != NULL && value != NULL && f->n < f->size)
     f->of[f->n++] = (kw_field) { name, value };
   return MHD_YES;
+}
+
+/* All of the client's, for free(); 0, or -1: no memory. */
+static int
+take_fields (struct gw_request *r, struct fields *f)
+{
+  int n = MHD_get_connection_values (r->connection, MHD_HEADER_KIND, NULL, NULL);
+
+  *f = (struct fields) { .of = calloc ((size_t) (n > 0 ? n : 0) + 1, sizeof *f->of),
+                         .size = n };
+  if (f->of != NULL)
+    (void) MHD_get_connection_values (r->connection, MHD_HEADER_KIND, add_field, f);
+  return f->of != NULL ? 0 : -1;
 }
 
 void
@@ -222,9 +260,8 @@ gw_call_send (struct gw_request *r, const char *provider, const struct gw_buffer
 {
   kw_request rq = KW_REQUEST_INIT;
   kw_callbacks on = KW_CALLBACKS_INIT;
-  struct fields fields = { .n = 0 };
+  struct fields fields;
 
-  (void) MHD_get_connection_values (r->connection, MHD_HEADER_KIND, add_field, &fields);
   rq.pass = 1;
   rq.provider = provider;
   rq.deadline_ms = deadline_ms;
@@ -232,8 +269,6 @@ gw_call_send (struct gw_request *r, const char *provider, const struct gw_buffer
   rq.path = r->route.rest;
   rq.content_type = MHD_lookup_connection_value (r->connection, MHD_HEADER_KIND,
                                                  MHD_HTTP_HEADER_CONTENT_TYPE);
-  rq.fields = fields.of;
-  rq.n_fields = fields.n;
   on.on_start = on_start;
   on.on_data = on_data;
   on.on_event = on_event;
@@ -246,7 +281,12 @@ gw_call_send (struct gw_request *r, const char *provider, const struct gw_buffer
     rq.upload_len = length;
     rq.replay_limit = r->wheel->config->settings.replay_limit;
   }
-  r->handle = kw_loop_submit (r->wheel->kw, &rq, &on, r);
+  if (take_fields (r, &fields) == 0) {
+    rq.fields = fields.of;
+    rq.n_fields = fields.n;
+    r->handle = kw_loop_submit (r->wheel->kw, &rq, &on, r);
+    free (fields.of);
+  }
   if (r->handle == NULL) {
     gw_error_set (&r->error, 500, "server_error", "out_of_memory",
                   "no memory or no descriptors for another call");

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -12,6 +13,12 @@
 #include "request.h"
 
 #define AWAKE_MS 200            /* between two looks for an answer        */
+/* A connection's memory holds the head of the request and that of its answer, for
+ * which there has to be this much besides max_header; of it our own fields take
+ * OWN at most, and each of the request's costs FIELD. */
+#define ANSWER 8192
+#define OWN 2048
+#define FIELD 64
 
 /* ---- Connections ------------------------------------------------------------ */
 
@@ -102,6 +109,30 @@ gw_http_add (struct gw_worker *w, const struct gw_arrival *arrival)
   return r == MHD_YES ? 0 : -1; /* it has closed fd then */
 }
 
+/* ---- Heads -------------------------------------------------------------------- */
+
+size_t
+gw_http_head_size (struct MHD_Connection *connection)
+{
+  const union MHD_ConnectionInfo *info
+    = MHD_get_connection_info (connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+
+  return info != NULL ? info->header_size : 0;
+}
+
+size_t
+gw_http_room (const struct gw_worker *w, struct MHD_Connection *connection)
+{
+  const char *cookies = MHD_lookup_connection_value (connection, MHD_HEADER_KIND,
+                                                     MHD_HTTP_HEADER_COOKIE);
+  int n = MHD_get_connection_values (connection, MHD_HEADER_KIND | MHD_COOKIE_KIND
+                                                   | MHD_GET_ARGUMENT_KIND, NULL, NULL);
+  size_t taken = gw_http_head_size (connection) + FIELD * (size_t) (n > 0 ? n : 0) + OWN
+                 + (cookies != NULL ? strlen (cookies) : 0); /* of which it has a copy */
+
+  return taken < w->max_header + ANSWER ? w->max_header + ANSWER - taken : 0;
+}
+
 /* ---- The whole ------------------------------------------------------------------- */
 
 static void
@@ -127,6 +158,7 @@ gw_http_start (struct gw_worker *w)
   const union MHD_DaemonInfo *info;
 
   errno = 0;
+  w->max_header = (size_t) s->max_header;
   w->daemon = MHD_start_daemon (
     MHD_USE_EPOLL | MHD_USE_TURBO | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET
       | MHD_USE_ERROR_LOG,
@@ -136,7 +168,7 @@ gw_http_start (struct gw_worker *w)
     MHD_OPTION_NOTIFY_COMPLETED, gw_request_completed, w,
     MHD_OPTION_NOTIFY_CONNECTION, on_connection, w,
     MHD_OPTION_CONNECTION_LIMIT, (unsigned) s->max_connections,
-    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t) s->max_header,
+    MHD_OPTION_CONNECTION_MEMORY_LIMIT, w->max_header + ANSWER,
     MHD_OPTION_CONNECTION_TIMEOUT, (unsigned) (s->idle_timeout_ms / 1000),
     MHD_OPTION_STRICT_FOR_CLIENT, 1,
     MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,

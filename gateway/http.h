@@ -10,6 +10,8 @@
 
 #include <sys/socket.h>
 
+#include <microhttpd.h>
+
 #include "worker.h"
 
 /* A connection that was accepted. */
@@ -34,6 +36,11 @@ void gw_http_drain (struct gw_worker *);
 void gw_http_turn (struct gw_worker *);
 /* How long nothing will be; -1: for ever. */
 int gw_http_timeout (struct gw_worker *);
+
+/* How large a request's head is. */
+size_t gw_http_head_size (struct MHD_Connection *);
+/* How many bytes of a provider's header fields there is surely room for in its answer. */
+size_t gw_http_room (const struct gw_worker *, struct MHD_Connection *);
 
 /* Ends connections whose time is over; about once a second. */
 void gw_http_sweep (struct gw_worker *, int64_t now_ms);

@@ -19,6 +19,7 @@
 #include "events.h"
 #include "framing.h"
 #include "gate.h"
+#include "http.h"
 
 /* A body up to here is read before anything is done with it: the library gets it
  * whole, and a refusal does not cost the connection.  What is larger goes on as
@@ -205,12 +206,27 @@ too_large (struct gw_request *r)
                 (long long) max_body (r));
 }
 
+static void
+check_head (struct gw_request *r)
+{
+  size_t size = gw_http_head_size (r->connection);
+
+  if (size <= r->worker->max_header) {
+    gw_framing_check (r);
+    return;
+  }
+  gw_error_set (&r->error, 431, "invalid_request_error", "header_too_large",
+                "the request's head has %zu bytes; max_header of the gateway is %zu", size,
+                r->worker->max_header);
+  r->last = 1;
+}
+
 /* Fills in the error of a request that will not be served. */
 static void
 look (struct gw_request *r)
 {
   gw_route_find (r->uri, &r->route);
-  gw_framing_check (r);
+  check_head (r);
   if (r->error.status == 0)
     gw_gate_check (r);
   if (r->error.status != 0)

@@ -43,6 +43,7 @@ struct gw_worker {
 
   struct MHD_Daemon *daemon;
   struct gw_watch daemon_watch;
+  size_t max_header;            /* as it was at the start                 */
   int daemon_ready;             /* something is to be done there          */
   int quiet;                    /* nothing happened in this turn          */
   int64_t ran_ms;               /* when libmicrohttpd was last run        */

@@ -184,6 +184,83 @@ START_TEST (a_body_over_max_body_is_refused_before_it_comes)
 }
 END_TEST
 
+/* ---- Large heads --------------------------------------------------------------------- */
+
+/* Of both there is one for each size: somewhere there is no more room for both. */
+START_TEST (what_has_no_room_in_an_answers_head_is_left_out)
+{
+  static char large[16384], asks[16384];
+  int fd, up;
+
+  gateway_with_hand ("", "");
+  for (size_t size = 1000; size < 16000; size += 3000) {
+    memset (large, 'v', sizeof large - 1);
+    large[size] = '\0';
+    memset (asks, 'a', sizeof asks - 1);
+    asks[16000 - size] = '\0';
+    fd = client_connect ();
+    say_text (fd, "GET /v1/models HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nX: ");
+    say_text (fd, asks);
+    say_text (fd, "\r\n\r\n");
+    up = provider_take ("\r\n\r\n");
+    say_text (up, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Request-Id: ");
+    say_text (up, large);
+    say_text (up, "\r\nX-Model-Version: 7\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}");
+    answer_clear ();
+    finish_answer (fd);
+    ck_assert_int_eq (a.status, 200);
+    ck_assert_str_eq (a.body, "{}");
+    ck_assert_str_eq (field_of ("X-Model-Version"), "7");
+    (void) close (up);
+  }
+}
+END_TEST
+
+START_TEST (the_last_of_many_fields_goes_through)
+{
+  int fd, up;
+
+  gateway_with_hand ("", "");
+  fd = client_connect ();
+  say_text (fd, "GET /v1/models HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n");
+  for (int i = 0; i < 150; i++)
+    say_text (fd, format ("X-%d: x\r\n", i));
+  say_text (fd, "Idempotency-Key: ik-9\r\n\r\n");
+  up = provider_take ("\r\n\r\n");
+  ck_assert_ptr_nonnull (strstr (taken.bytes, "dempotency-Key: ik-9\r\n"));
+  say_text (up, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}");
+  answer_clear ();
+  finish_answer (fd);
+  ck_assert_str_eq (field_of ("Content-Type"), "application/json");
+  (void) close (up);
+}
+END_TEST
+
+/* Up to max_header, whatever is asked: the answer's head has room of its own. */
+START_TEST (a_head_up_to_max_header_is_answered)
+{
+  static char large[16384 + 8192];
+  static const struct { size_t more; int status; } cases[] = {
+    { 15000, 200 }, { 15800, 200 }, { 16200, 200 }, { 16384, 431 }, { 20000, 431 },
+  };
+
+  gateway_with_sim ("", "");
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    memset (large, 'a', sizeof large - 1);
+    large[cases[i].more] = '\0';
+    int fd = client_connect ();
+    say_text (fd, "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nX: ");
+    say_text (fd, large);
+    say_text (fd, "\r\n\r\n");
+    answer_clear ();
+    finish_answer (fd);
+    ck_assert_msg (a.status == cases[i].status, "%zu: %d", cases[i].more, a.status);
+    if (a.status == 431)
+      is_error (431, "header_too_large");
+  }
+}
+END_TEST
+
 /* ---- Errors ------------------------------------------------------------------------------ */
 
 START_TEST (the_providers_own_refusal_goes_through)
@@ -282,6 +359,9 @@ gateway_pass_suite (void)
   tcase_add_test (t, a_slow_provider_stops_an_upload);
   tcase_add_loop_test (t, an_upload_in_chunks_goes_through_up_to_max_body, 0, 2);
   tcase_add_test (t, a_body_over_max_body_is_refused_before_it_comes);
+  tcase_add_test (t, what_has_no_room_in_an_answers_head_is_left_out);
+  tcase_add_test (t, the_last_of_many_fields_goes_through);
+  tcase_add_test (t, a_head_up_to_max_header_is_answered);
   tcase_add_test (t, the_providers_own_refusal_goes_through);
   tcase_add_loop_test (t, each_trouble_has_its_status_and_code, 0,
                        (int) (sizeof troubles / sizeof troubles[0]));
