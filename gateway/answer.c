@@ -214,6 +214,32 @@ as_it_comes (struct gw_request *r)
                                             NULL);
 }
 
+/* To HEAD: the length of what GET would have got.  Where that is not known there is
+ * none, and no chunks either, which libmicrohttpd (0.9.75) would end, and so begin
+ * the next answer with what is no answer. */
+static struct MHD_Response *
+head_only (struct gw_request *r)
+{
+  int known = r->head.length >= 0;
+  struct MHD_Response *response
+    = MHD_create_response_from_callback (known ? (uint64_t) r->head.length : MHD_SIZE_UNKNOWN,
+                                         BLOCK, read_out, r, NULL);
+
+  if (response != NULL && !known)
+    (void) MHD_set_response_options (response, MHD_RF_HTTP_VERSION_1_0_ONLY, MHD_RO_END);
+  return response;
+}
+
+static struct MHD_Response *
+respond (struct gw_request *r)
+{
+  int is_head = strcmp (r->method, MHD_HTTP_METHOD_HEAD) == 0;
+
+  if (is_head && (!r->ended || gw_buffer_len (&r->out) == 0))
+    return head_only (r);
+  return r->ended && !r->broken ? whole (r) : as_it_comes (r);
+}
+
 enum MHD_Result
 gw_answer (struct gw_request *r)
 {
@@ -223,7 +249,7 @@ gw_answer (struct gw_request *r)
     return MHD_NO;
   if (r->head.status == 0)
     return gw_answer_error (r);
-  response = r->ended && !r->broken ? whole (r) : as_it_comes (r);
+  response = respond (r);
   if (response != NULL)
     add_head (response, &r->head);
   gw_buffer_clear (&r->head.fields);    /* there are copies now */

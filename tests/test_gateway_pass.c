@@ -35,6 +35,37 @@ START_TEST (each_method_path_and_query_go_through)
 }
 END_TEST
 
+/* The length of what GET would have got, and not a byte more. */
+START_TEST (a_head_is_answered_by_a_head)
+{
+  static const struct { const char *path, *says, *length; } cases[] = {
+    { "/v1/files/f/content", "Content-Length: 12345\r\n", "12345" },
+    { "/v1/files/f/content", "Content-Length: 0\r\n", "0" },
+    { "/v1/files/f/content", "Transfer-Encoding: chunked\r\n", "" },
+    { "/events", NULL, "" },
+  };
+  int fd, up;
+
+  gateway_with_hand ("", "");
+  fd = client_connect ();
+  say_request (fd, "HEAD", cases[_i].path, cases[_i].says == NULL ? "" : "Connection: close\r\n",
+               NULL);
+  if (cases[_i].says != NULL) {
+    up = provider_take ("\r\n\r\n");
+    ck_assert_int_eq (strncmp (taken.bytes, "HEAD ", 5), 0);
+    say_text (up, format ("HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\n"
+                          "%s\r\n", cases[_i].says));
+    (void) close (up);
+  }
+  answer_clear ();
+  finish_answer (fd);
+  ck_assert_int_eq (a.status, 200);
+  ck_assert_str_eq (field_of ("Content-Length"), cases[_i].length);
+  ck_assert_str_eq (field_of ("Transfer-Encoding"), "");
+  ck_assert_uint_eq (a.heard.len, (size_t) (a.body - a.heard.bytes));
+}
+END_TEST
+
 START_TEST (an_answer_of_any_kind_and_size_goes_through)
 {
   const size_t size = 8 * 1024 * 1024;
@@ -354,6 +385,7 @@ gateway_pass_suite (void)
   tcase_set_timeout (t, 120);
   tcase_add_checked_fixture (t, set_up, gateway_tear_down);
   tcase_add_loop_test (t, each_method_path_and_query_go_through, 0, 4);
+  tcase_add_loop_test (t, a_head_is_answered_by_a_head, 0, 4);
   tcase_add_test (t, an_answer_of_any_kind_and_size_goes_through);
   tcase_add_test (t, an_upload_goes_through_while_it_comes);
   tcase_add_test (t, a_slow_provider_stops_an_upload);
