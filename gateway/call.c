@@ -48,6 +48,8 @@ gw_call_check (struct gw_request *r)
 {
   static const char *const methods[] = { "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD" };
 
+  if (r->route.or_default && !has_provider (r->wheel->config->client, r->route.provider))
+    r->route.provider[0] = '\0';
   if (!has_provider (r->wheel->config->client, r->route.provider)) {
     gw_error_set (&r->error, 404, "invalid_request_error", "unknown_provider",
                   "there is no provider \"%s\"; /status has those that there are",

@@ -14,12 +14,10 @@ static const struct {
   { "/reset", GW_RESET, 0 }, { "/", GW_PAGE, 0 }, { "/events", GW_EVENTS, 0 },
 };
 
-/* What is behind /v1 or /openai/v1, or NULL. */
+/* What is behind /v1, or NULL. */
 static const char *
 behind_v1 (const char *path)
 {
-  if (strncmp (path, "/openai/", 8) == 0)
-    path += 7;
   if (strncmp (path, "/v1/", 4) != 0 || path[4] == '\0' || path[4] == '?')
     return NULL;
   return path + 3;
@@ -38,13 +36,26 @@ first_part (const char *uri, char name[64])
   return uri + 1 + len;
 }
 
-/* A "." of a path, or its %2e: how long; 0: none. */
+/* One of these characters, or its %XX: how long; 0: neither. */
+static size_t
+mark (const char *s, const char *chars, const char *escaped, const char *escaped_too)
+{
+  if (s[0] != '\0' && strchr (chars, s[0]) != NULL)
+    return 1;
+  return strncasecmp (s, escaped, 3) == 0 || strncasecmp (s, escaped_too, 3) == 0 ? 3 : 0;
+}
+
 static size_t
 dot (const char *s)
 {
-  if (s[0] == '.')
-    return 1;
-  return strncasecmp (s, "%2e", 3) == 0 ? 3 : 0;
+  return mark (s, ".", "%2e", "%2e");
+}
+
+/* What some server or other takes for the end of a path's part. */
+static size_t
+slash (const char *s)
+{
+  return mark (s, "/\\", "%2f", "%5c");
 }
 
 /* Has it a part that is "." or ".."?  Those would lead to what is not below the
@@ -53,13 +64,14 @@ static int
 has_dots (const char *path, size_t len)
 {
   for (size_t i = 0; i < len; i++) {
-    size_t n;
-    if (path[i] != '/')
+    size_t n = slash (path + i), dots;
+    if (n == 0)
       continue;
-    n = dot (path + i + 1);
-    if (n > 0)
-      n += dot (path + i + 1 + n);
-    if (n > 0 && (i + 1 + n >= len || path[i + 1 + n] == '/'))
+    dots = dot (path + i + n);
+    if (dots > 0)
+      dots += dot (path + i + n + dots);
+    n += dots;
+    if (dots > 0 && (i + n >= len || path[i + n] == ';' || slash (path + i + n) > 0))
       return 1;
   }
   return 0;
@@ -78,9 +90,11 @@ gw_route_find (const char *uri, struct gw_route *ret)
   if (ret->place != GW_NOWHERE)
     return;
   ret->rest = behind_v1 (uri);
-  if (ret->rest == NULL) {
-    rest = first_part (uri, ret->provider);
-    ret->rest = rest != NULL ? behind_v1 (rest) : NULL;
+  if (ret->rest == NULL && (rest = first_part (uri, ret->provider)) != NULL) {
+    ret->rest = behind_v1 (rest);
+    ret->or_default = ret->rest != NULL && strcmp (ret->provider, "openai") == 0;
+    if (ret->rest == NULL && strncmp (rest, "/openai/", 8) == 0)
+      ret->rest = behind_v1 (rest + 7);
   }
   if (ret->rest != NULL && has_dots (uri, len))
     ret->rest = NULL;

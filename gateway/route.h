@@ -20,6 +20,7 @@ enum gw_place {
 struct gw_route {
   enum gw_place place;
   char provider[64];            /* "": the default one                    */
+  int or_default;               /* or the default one, if there is none of that name */
   const char *rest;             /* behind /v1, from its slash on, the query
                                    with it; within what was given         */
 };

@@ -210,6 +210,35 @@ START_TEST (each_route_leads_to_its_provider)
 }
 END_TEST
 
+/* Its path is also what a base URL of Groq's ends in, for the default one. */
+START_TEST (a_provider_named_openai_has_its_own_path)
+{
+  gateway_with_hand ("", "[provider openai]\nplugin = groq\nbase_url = http://127.0.0.1:9/v1\n"
+                         "max_retries = 0\n");
+  ask ("GET", "/openai/v1/models", NULL);
+  is_error (502, "provider_unavailable");
+  ck_assert_str_eq (field_of ("x-keywheel-provider"), "openai");
+}
+END_TEST
+
+/* Some servers see a slash in %2F, some one in a backslash. */
+START_TEST (no_path_leads_out_of_the_base_url)
+{
+  static const char *const paths[] = {
+    "/v1/../x", "/v1/x/..", "/v1/%2e%2E/x", "/v1/x/.%2e", "/v1/./x", "/groq/v1/../x",
+    "/v1/..%2fx", "/v1/x%2f..%2F..%2fx", "/v1/x\\..\\..\\x", "/v1/x%5c..%5Cx", "/v1/..;/x",
+  };
+
+  gateway_with_sim ("", "");
+  for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+    ask ("GET", paths[i], NULL);
+    ck_assert_msg (a.status == 404, "%s: %s", paths[i], a.heard.bytes);
+    is_error (404, "unknown_url");
+  }
+  ck_assert_uint_eq (simctl_count (sim, NULL, NULL), 0);
+}
+END_TEST
+
 static Suite *
 gateway_suite (void)
 {
@@ -228,6 +257,8 @@ gateway_suite (void)
   tcase_add_test (t, a_slow_client_stops_the_provider);
   tcase_add_test (t, what_is_not_there_is_told);
   tcase_add_test (t, each_route_leads_to_its_provider);
+  tcase_add_test (t, a_provider_named_openai_has_its_own_path);
+  tcase_add_test (t, no_path_leads_out_of_the_base_url);
   suite_add_tcase (s, t);
   return s;
 }
