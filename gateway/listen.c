@@ -7,6 +7,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,15 +58,21 @@ describe (struct gw_listener *l, const struct why *why)
   struct sockaddr_storage address = { 0 };
   socklen_t len = sizeof address;
   char host[64] = "", port[16] = "";
-  int n;
+  socklen_t listens_len = sizeof (int);
+  int n, listens = 0;
 
   if (getsockname (l->fd, (struct sockaddr *) &address, &len) != 0)
     return fail (why, "a socket that was passed is none: %s", strerror (errno));
   l->local = is_loopback ((const struct sockaddr *) &address);
   l->is_unix = address.ss_family == AF_UNIX;
+  if (getsockopt (l->fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &listens_len) != 0 || !listens)
+    return fail (why, "descriptor %d is no socket that listens: with systemd, a unit with "
+                 "ListenStream and without Accept", l->fd);
   if (l->is_unix) {
     const struct sockaddr_un *un = (const void *) &address;
-    n = snprintf (l->url, sizeof l->url, "unix:%s", un->sun_path);
+    n = un->sun_path[0] == '\0' && len > offsetof (struct sockaddr_un, sun_path) + 1
+          ? snprintf (l->url, sizeof l->url, "unix:@%s", un->sun_path + 1)
+          : snprintf (l->url, sizeof l->url, "unix:%s", un->sun_path);
   } else {
     if (getnameinfo ((const struct sockaddr *) &address, len, host, sizeof host, port,
                      sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) != 0)
@@ -89,32 +96,44 @@ check_local (const struct gw_listener *l, int others_allowed, const struct why *
 
 /* ---- unix ------------------------------------------------------------------ */
 
+/* 0: it is removed; or what it is instead.  Nobody listens there any more only where a
+ * connection is refused: a server may be too busy to take one, or another user's. */
+static int
+remove_stale (const struct sockaddr_un *address, const struct why *why)
+{
+  int fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  int r;
+
+  if (fd < 0)
+    return fail (why, "unix:%s: %s", address->sun_path, strerror (errno));
+  r = connect (fd, (const struct sockaddr *) address, sizeof *address) == 0 ? 0 : errno;
+  (void) close (fd);
+  if (r == 0 || r == EAGAIN)
+    return fail (why, "unix:%s: another server listens there", address->sun_path);
+  if (r != ECONNREFUSED)
+    return fail (why, "unix:%s: is there already: %s", address->sun_path, strerror (r));
+  (void) unlink (address->sun_path);
+  return 0;
+}
+
 /* The file of a server that is gone is in the way; one that answers stays. */
 static int
 clear_the_way (const struct sockaddr_un *address, const struct why *why)
 {
   struct stat st;
-  int fd, r;
 
   if (lstat (address->sun_path, &st) != 0)
     return 0;
   if (!S_ISSOCK (st.st_mode))
     return fail (why, "unix:%s: is there, and is no socket", address->sun_path);
-  fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0)
-    return fail (why, "unix:%s: %s", address->sun_path, strerror (errno));
-  r = connect (fd, (const struct sockaddr *) address, sizeof *address);
-  (void) close (fd);
-  if (r == 0)
-    return fail (why, "unix:%s: another server listens there", address->sun_path);
-  (void) unlink (address->sun_path);
-  return 0;
+  return remove_stale (address, why);
 }
 
 static int
 listen_unix (const char *path, size_t len, struct gw_listener *l, const struct why *why)
 {
   struct sockaddr_un address = { .sun_family = AF_UNIX };
+  struct stat st;
 
   if (len == 0 || len >= sizeof address.sun_path)
     return fail (why, "\"unix:%.*s\": allowed: a path of 1 to %zu bytes", (int) len, path,
@@ -129,7 +148,21 @@ listen_unix (const char *path, size_t len, struct gw_listener *l, const struct w
       || listen (l->fd, BACKLOG) != 0)
     return fail (why, "unix:%s: %s", address.sun_path, strerror (errno));
   l->path = strdup (address.sun_path);
-  return l->path != NULL ? describe (l, why) : fail (why, "out of memory");
+  if (l->path == NULL || lstat (l->path, &st) != 0)
+    return fail (why, "unix:%s: %s", address.sun_path, strerror (errno));
+  l->device = st.st_dev;
+  l->inode = st.st_ino;
+  return describe (l, why);
+}
+
+/* Unless another server has put its own there meanwhile. */
+static void
+unlink_own (const struct gw_listener *l)
+{
+  struct stat st;
+
+  if (lstat (l->path, &st) == 0 && st.st_dev == l->device && st.st_ino == l->inode)
+    (void) unlink (l->path);
 }
 
 /* ---- TCP ------------------------------------------------------------------- */
@@ -267,7 +300,7 @@ gw_listen_close (struct gw_listeners *listeners)
     if (l->fd >= 0)
       (void) close (l->fd);
     if (l->path != NULL)
-      (void) unlink (l->path);
+      unlink_own (l);
     free (l->path);
     *l = (struct gw_listener) { .fd = -1 };
   }

@@ -4,6 +4,7 @@
 #define GW_LISTEN_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 enum { GW_LISTEN_MAX = 16 };
 
@@ -12,6 +13,8 @@ struct gw_listener {
   int local;                    /* nobody from outside can reach it       */
   int is_unix;
   char *path;                   /* of a socket that we made; NULL         */
+  dev_t device;                 /* of its file                            */
+  ino_t inode;
   char url[160];                /* "http://127.0.0.1:8787"                */
 };
 
@@ -25,11 +28,10 @@ struct gw_listeners {
  * why is in text, and nothing is open. */
 int gw_listen (const char *addresses, int others_allowed, struct gw_listeners *ret,
                char *text, size_t size);
-/* The sockets that systemd passed (LISTEN_FDS), and takes the variables out of
- * the environment; *ret is empty if there are none. */
+/* The sockets that systemd passed (LISTEN_FDS); *ret is empty if there are none. */
 int gw_listen_passed (int others_allowed, struct gw_listeners *ret, char *text,
                       size_t size);
-/* Closes them, and removes the files of unix sockets. */
+/* Closes them, and removes the files of unix sockets that are still theirs. */
 void gw_listen_close (struct gw_listeners *);
 
 #endif
