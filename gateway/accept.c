@@ -130,6 +130,9 @@ gw_accept_end (struct gw_accept *a)
 {
   watch_ports (a, 0);
   a->most = 0;
+  for (size_t i = 0; i < a->listeners.n; i++)
+    gw_loop_remove (a->loop, &a->ports[i].watch);
+  gw_listen_close (&a->listeners);
 }
 
 void

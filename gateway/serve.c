@@ -70,8 +70,8 @@ drain (struct serve *s)
   s->end_by_ms = gw_now_ms () + patience;
   gw_notify (&s->notify, "STOPPING=1");
   n = gw_n_requests (&s->gateway);
-  cli_say ("ending: %zu request%s under way", n, n == 1 ? "" : "s");
   gw_accept_end (&s->accept);
+  cli_say ("ending: %zu request%s under way", n, n == 1 ? "" : "s");
   atomic_store (&s->gateway.draining, 1);
   for (size_t i = 0; i < s->gateway.n_workers; i++)
     gw_worker_drain (&s->gateway.workers[i]);

@@ -136,6 +136,19 @@ END_TEST
 
 /* ---- Ending ----------------------------------------------------------------------- */
 
+static int
+try_to_connect (void)
+{
+  const struct sockaddr_in at = { .sin_family = AF_INET,
+                                  .sin_port = htons ((uint16_t) gateway_port),
+                                  .sin_addr = { htonl (INADDR_LOOPBACK) } };
+  int fd = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  int r = connect (fd, (const struct sockaddr *) &at, sizeof at);
+
+  (void) close (fd);
+  return r;
+}
+
 START_TEST (sigterm_lets_what_is_under_way_come_to_its_end)
 {
   int fd, idle, up;
@@ -147,6 +160,7 @@ START_TEST (sigterm_lets_what_is_under_way_come_to_its_end)
   fd = stream_begin ("", &up);
   proc_signal (gateway, SIGTERM);
   ck_assert (proc_expect (gateway, 2, "ending: 1 request under way", PATIENCE_MS));
+  ck_assert_int_ne (try_to_connect (), 0);              /* nor does it wait in vain */
   ck_assert_uint_eq (hear_some (idle, &taken), 0);  /* what is idle ends at once */
   provider_word (up, "two");
   hear_until (fd, &a.heard, "two");
