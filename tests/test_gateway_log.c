@@ -2,6 +2,7 @@
 #include "gatekit.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 /* The i-th line of the log, counted from 0, when it is there. */
@@ -261,6 +262,37 @@ START_TEST (a_full_disk_is_told)
 }
 END_TEST
 
+static void
+bound_files (rlim_t most)
+{
+  const struct rlimit limit = { most, RLIM_INFINITY };
+
+  ck_assert_int_eq (prlimit (proc_pid (gateway), RLIMIT_FSIZE, &limit, NULL), 0);
+}
+
+START_TEST (when_there_is_room_again_no_line_is_lost_or_torn)
+{
+  struct json_object *line;
+  struct stat st = { .st_size = 0 };
+
+  gateway_with_sim ("", "access_log = access.log");
+  bound_files (1000);
+  for (int i = 0; i < 10; i++)
+    ask ("GET", "/healthz", NULL);
+  ck_assert (proc_expect (gateway, 2, "access_log: File too large", PATIENCE_MS));
+  ck_assert_int_eq (stat (format ("%s/access.log", dir), &st), 0);
+  ck_assert_int_eq (st.st_size, 1000);
+  bound_files (RLIM_INFINITY);
+  ck_assert (proc_expect (gateway, 2, "access_log: it is written again", PATIENCE_MS));
+  ask ("GET", "/readyz", NULL);
+  for (int i = 0; i <= 10; i++) {
+    line = log_line (i);
+    ck_assert_str_eq (text_in (line, "path"), i < 10 ? "/healthz" : "/readyz");
+    json_object_put (line);
+  }
+}
+END_TEST
+
 /* ---- What is in a line -------------------------------------------------------------- */
 
 START_TEST (a_text_stays_what_it_is)
@@ -292,6 +324,7 @@ gateway_log_suite (void)
   tcase_add_test (t, a_log_that_nobody_takes_does_not_hold_the_end_up);
   tcase_add_test (t, a_pipe_that_nobody_reads_is_told);
   tcase_add_test (t, a_full_disk_is_told);
+  tcase_add_test (t, when_there_is_room_again_no_line_is_lost_or_torn);
   tcase_add_test (t, a_text_stays_what_it_is);
   suite_add_tcase (s, t);
   return s;
