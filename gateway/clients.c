@@ -14,6 +14,8 @@
 
 #include <sodium.h>
 
+#include "cli.h"
+
 #define BLANKS " \t\r\n"
 #define ALLOWED "admin, requests_per_minute=N, concurrency=N"
 
@@ -146,11 +148,33 @@ find_name (const struct gw_clients *clients, const char *name)
   return NULL;
 }
 
+/* As it may stand in a log and in a metric. */
+static int
+is_name (const char *name)
+{
+  size_t len = strlen (name);
+
+  for (size_t i = 0; i < len; i++)
+    if ((unsigned char) name[i] < 0x20 || name[i] == 0x7f)
+      return 0;
+  return cli_utf8_valid (name, len) == len;
+}
+
+static const struct gw_client *
+find_same_token (const struct gw_clients *clients, const struct gw_client *c)
+{
+  for (const struct gw_client *other = clients->of; other < c; other++)
+    if (sodium_memcmp (other->hash, c->hash, GW_HASH_BYTES) == 0)
+      return other;
+  return NULL;
+}
+
 static int
 read_line (struct reading *r, char *line)
 {
   char *rest = NULL;
   char *name, *hash, *word;
+  const struct gw_client *same;
   struct gw_client *c;
 
   line[strcspn (line, "#")] = '\0';
@@ -160,6 +184,8 @@ read_line (struct reading *r, char *line)
   hash = strtok_r (NULL, BLANKS, &rest);
   if (strlen (name) >= sizeof c->name)
     return fail (r, "a name has 63 characters at most");
+  if (!is_name (name))
+    return fail (r, "a name is UTF-8 without control characters");
   if (find_name (r->clients, name) != NULL)
     return fail (r, "\"%s\" is there twice; give each client a name of its own", name);
   c = add (r);
@@ -169,6 +195,10 @@ read_line (struct reading *r, char *line)
   if (hash == NULL || gw_token_hash_parse (hash, strlen (hash), c->hash) != 0)
     return fail (r, "behind the name the token's hash is missing; keywheel token new makes "
                  "such a line");
+  same = find_same_token (r->clients, c);
+  if (same != NULL)
+    return fail (r, "\"%s\" has the token of \"%s\", and which of them it is nobody could "
+                 "tell", name, same->name);
   while ((word = strtok_r (NULL, BLANKS, &rest)) != NULL)
     if (read_attribute (r, c, word) != 0)
       return -1;
@@ -180,17 +210,21 @@ read_file (struct reading *r, FILE *f)
 {
   struct stat st;
   char *line = NULL;
+  ssize_t len;
   size_t size = 0;
   int bad = 0;
 
   if (fstat (fileno (f), &st) == 0 && (st.st_mode & S_IWOTH) != 0)
     return fail (r, "everybody on this machine can write it, and so let himself in");
-  while (bad == 0 && getline (&line, &size, f) >= 0) {
+  while (bad == 0 && (len = getline (&line, &size, f)) >= 0) {
     r->line++;
-    bad = read_line (r, line);
+    bad = memchr (line, '\0', (size_t) len) != NULL ? fail (r, "it has a NUL in it")
+                                                     : read_line (r, line);
   }
-  free (line);
   r->line = 0;
+  if (bad == 0 && ferror (f) != 0)
+    bad = fail (r, "%s", strerror (errno));
+  free (line);
   if (bad == 0 && r->clients->n == 0)
     bad = fail (r, "has no client in it; keywheel token new makes one");
   return bad;

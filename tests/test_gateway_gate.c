@@ -279,6 +279,11 @@ START_TEST (a_file_of_tokens_that_is_wrong_is_told)
     { "app blake2b:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\n"
       "app blake2b:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde0\n",
       "tokens:2: \"app\" is there twice" },
+    { "app blake2b:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\n"
+      "two blake2b:0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef admin\n",
+      "tokens:2: \"two\" has the token of \"app\"" },
+    { "\xff" "app blake2b:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\n",
+      "tokens:1: a name is UTF-8 without control characters" },
   };
 
   set_keys ();
@@ -295,6 +300,13 @@ START_TEST (a_file_of_tokens_that_is_wrong_is_told)
     ck_assert_int_eq (unlink (format ("%s/tokens", dir)), 0);
     run ("serve", NULL);
     SAYS ("tokens: No such file or directory");
+    ck_assert_int_eq (mkdir (format ("%s/tokens", dir), 0700), 0);
+    run ("serve", NULL);
+    SAYS ("tokens: Is a directory");
+    ck_assert_int_eq (rmdir (format ("%s/tokens", dir)), 0);
+    write_file ("tokens", "app\0 admin\n", 12);
+    run ("serve", NULL);
+    SAYS ("tokens:1: it has a NUL in it");
   }
 }
 END_TEST
@@ -363,7 +375,7 @@ gateway_gate_suite (void)
   tcase_add_test (t, who_has_no_token_is_not_let_in);
   tcase_add_test (t, only_an_admin_resets_keys);
   tcase_add_test (t, with_tokens_it_may_be_reached_from_outside);
-  tcase_add_loop_test (t, a_file_of_tokens_that_is_wrong_is_told, 0, 7);
+  tcase_add_loop_test (t, a_file_of_tokens_that_is_wrong_is_told, 0, 9);
   tcase_add_test (t, a_client_may_make_so_many_requests_a_minute);
   tcase_add_test (t, a_client_may_have_so_many_requests_at_once);
   suite_add_tcase (s, t);
