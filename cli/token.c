@@ -2,7 +2,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <sodium.h>
@@ -21,21 +23,56 @@ is_name (const char *name)
   return len > 0 && len < 64 && strspn (name, chars) == len;
 }
 
+static int
+is_line_of (const char *line, const char *name)
+{
+  size_t len = strlen (name);
+
+  line += strspn (line, " \t");
+  return strncmp (line, name, len) == 0 && strchr (" \t\r\n", line[len]) != NULL;
+}
+
+/* 1: the name is there already.  Else 0; *ret_torn: the last line has no end. */
+static int
+look_for (int fd, const char *name, int *ret_torn)
+{
+  struct stat st;
+  int readable = fstat (fd, &st) == 0 && S_ISREG (st.st_mode);
+  FILE *f = readable ? fdopen (dup (fd), "r") : NULL;
+  char *line = NULL;
+  size_t size = 0;
+  ssize_t len;
+  int found = 0;
+
+  while (f != NULL && !found && (len = getline (&line, &size, f)) > 0) {
+    found = is_line_of (line, name);
+    *ret_torn = line[len - 1] != '\n';
+  }
+  free (line);
+  if (f != NULL)
+    (void) fclose (f);
+  return found;
+}
+
 /* One write, so that two of them do not mix. */
 static int
-append (const char *path, const char *line)
+append (const char *path, const char *name, const char *line)
 {
-  int fd = open (path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-  size_t len = strlen (line);
-  int bad = fd < 0 || write (fd, line, len) != (ssize_t) len;
+  int fd = open (path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+  int torn = 0, there = fd >= 0 && look_for (fd, name, &torn);
+  size_t len = strlen (line + !torn);
+  int bad = fd < 0 || (!there && write (fd, line + !torn, len) != (ssize_t) len);
 
   if (bad)
     cli_say ("token: %s: %s", path, strerror (errno));
+  if (there)
+    cli_say ("token: %s: \"%s\" is there already; take another name, or remove its line first",
+             path, name);
   if (fd >= 0 && close (fd) != 0 && !bad) {
     cli_say ("token: %s: %s", path, strerror (errno));
     bad = 1;
   }
-  return bad ? -1 : 0;
+  return bad || there ? -1 : 0;
 }
 
 static int
@@ -51,11 +88,12 @@ make (const char *name, const char *path)
   }
   gw_token_hash (token, strlen (token), bytes);
   gw_token_hash_text (bytes, hash);
-  if (snprintf (line, sizeof line, "%s %s\n", name, hash) < 0
-      || (path != NULL && append (path, line) != 0))
+  /* The line break before it is for a line that has none. */
+  if (snprintf (line, sizeof line, "\n%s %s\n", name, hash) < 0
+      || (path != NULL && append (path, name, line) != 0))
     r = CLI_USAGE;
   if (r == CLI_OK && path == NULL)
-    cli_say ("for the file client_tokens: %.*s", (int) strcspn (line, "\n"), line);
+    cli_say ("for the file client_tokens: %s %s", name, hash);
   if (r == CLI_OK && (cli_out (token, strlen (token)) != 0 || cli_out ("\n", 1) != 0))
     r = CLI_INTERNAL;
   sodium_memzero (token, sizeof token);

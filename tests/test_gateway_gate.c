@@ -171,6 +171,29 @@ START_TEST (a_token_is_new_each_time_and_only_its_hash_is_kept)
 }
 END_TEST
 
+START_TEST (a_token_is_added_to_what_stands_in_the_file)
+{
+  char file[1024] = "";
+  FILE *f;
+
+  write_file ("tokens", "# mine: boss", 12);     /* as an editor may leave it */
+  new_token ("one", token);
+  run ("token", "new", "one", format ("%s/tokens", dir), NULL);
+  ENDS_WITH (2);
+  SAYS ("tokens: \"one\" is there already; take another name");
+  PRINTS ("");
+  new_token ("boss", admin);
+  new_token ("on", admin);
+  f = fopen (format ("%s/tokens", dir), "r");
+  ck_assert_ptr_nonnull (f);
+  ck_assert_uint_gt (fread (file, 1, sizeof file - 1, f), 0);
+  (void) fclose (f);
+  ck_assert_int_eq (strncmp (file, "# mine: boss\none blake2b:", 25), 0);
+  ck_assert_ptr_nonnull (strstr (file, "\nboss blake2b:"));
+  ck_assert_ptr_null (strstr (file, "\n\n"));
+}
+END_TEST
+
 START_TEST (a_token_that_cannot_be_made_is_told)
 {
   static const struct { const char *args[4], *says; } cases[] = {
@@ -371,6 +394,7 @@ gateway_gate_suite (void)
   tcase_add_test (t, a_page_of_an_allowed_origin_may_read_what_it_gets);
   tcase_add_test (t, a_head_that_means_two_things_is_refused_and_ends_the_connection);
   tcase_add_test (t, a_token_is_new_each_time_and_only_its_hash_is_kept);
+  tcase_add_test (t, a_token_is_added_to_what_stands_in_the_file);
   tcase_add_loop_test (t, a_token_that_cannot_be_made_is_told, 0, 5);
   tcase_add_test (t, who_has_no_token_is_not_let_in);
   tcase_add_test (t, only_an_admin_resets_keys);
