@@ -10,6 +10,8 @@
 
 #include <keywheel/keywheel.h>
 
+#include "cli.h"
+
 /* The SDKs wait no longer than this for a retry-after, and would come back too
  * early. */
 #define PATIENCE_MS 60000
@@ -43,11 +45,23 @@ static const struct meaning {
   { KW_ERR_INTERNAL, 500, 0, 0, SERVER, "internal_error" },
 };
 
+/* A client's path or Host may be any bytes, and what is too long is cut; in JSON there
+ * is UTF-8 only. */
+static void
+make_utf8 (char *s)
+{
+  size_t len = strlen (s), at = 0;
+
+  while ((at += cli_utf8_valid (s + at, len - at)) < len)
+    s[at++] = '?';
+}
+
 static void __attribute__ ((__format__ (__printf__, 2, 0)))
 set_message (struct gw_error *e, const char *fmt, va_list ap)
 {
   if (vsnprintf (e->message, sizeof e->message, fmt, ap) < 0)
     e->message[0] = '\0';
+  make_utf8 (e->message);
 }
 
 void

@@ -210,6 +210,16 @@ START_TEST (each_route_leads_to_its_provider)
 }
 END_TEST
 
+/* A client that reads UTF-8 strictly would not even see that it is an error. */
+START_TEST (an_error_is_utf8_whatever_was_asked)
+{
+  gateway_with_sim ("", "");
+  ask ("GET", "/\xc3(\xff\xc3\xa9", NULL);
+  is_error (404, "unknown_url");
+  ck_assert_ptr_nonnull (strstr (a.body, " GET /?(?\xc3\xa9; "));
+}
+END_TEST
+
 /* Its path is also what a base URL of Groq's ends in, for the default one. */
 START_TEST (a_provider_named_openai_has_its_own_path)
 {
@@ -258,6 +268,7 @@ gateway_suite (void)
   tcase_add_test (t, what_is_not_there_is_told);
   tcase_add_test (t, each_route_leads_to_its_provider);
   tcase_add_test (t, a_provider_named_openai_has_its_own_path);
+  tcase_add_test (t, an_error_is_utf8_whatever_was_asked);
   tcase_add_test (t, no_path_leads_out_of_the_base_url);
   suite_add_tcase (s, t);
   return s;
