@@ -6,11 +6,18 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "cli.h"
 #include "http.h"
 #include "worker.h"
+
+/* Descriptors besides those of connections: the store's, the log's, those that
+ * listen, and each loop's. */
+#define OTHERS 32
+#define EACH_LOOP 8
 
 /* A connection on its way to its loop. */
 struct coming {
@@ -104,9 +111,29 @@ on_port (struct gw_watch *watch, uint32_t events)
     }
     if (!arrival.is_unix)
       (void) setsockopt (arrival.fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-    if (deal (a, &arrival) != 0 || gw_n_conns (a->gateway) >= a->most)
+    if (deal (a, &arrival) != 0)
+      watch_ports (a, 0);
+    a->full = gw_n_conns (a->gateway) >= a->most;
+    if (a->full)
       watch_ports (a, 0);
   }
+}
+
+/* What a connection's request is to be sent with is there as well, or its client
+ * would hear that the provider cannot be reached. */
+static void
+bound_by_descriptors (struct gw_accept *a)
+{
+  struct rlimit limit;
+  size_t others = OTHERS + EACH_LOOP * a->gateway->n_workers, n;
+
+  if (getrlimit (RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= others + 2 * a->most)
+    return;
+  n = limit.rlim_cur > others + 2 ? (size_t) (limit.rlim_cur - others) / 2 : 1;
+  cli_say ("max_connections is %zu, but there are descriptors for %zu connections only; more "
+           "have to wait (LimitNOFILE, or ulimit -Hn, is %llu)", a->most, n,
+           (unsigned long long) limit.rlim_cur);
+  a->most = n;
 }
 
 int
@@ -114,6 +141,7 @@ gw_accept_begin (struct gw_accept *a)
 {
   int r = 0;
 
+  bound_by_descriptors (a);
   for (size_t i = 0; r == 0 && i < a->listeners.n; i++) {
     struct gw_port *port = &a->ports[i];
     *port = (struct gw_port) { .watch = { .on_ready = on_port,
@@ -136,8 +164,17 @@ gw_accept_end (struct gw_accept *a)
 }
 
 void
+gw_accept_turn (struct gw_accept *a)
+{
+  if (a->full)
+    gw_accept_sweep (a);
+}
+
+void
 gw_accept_sweep (struct gw_accept *a)
 {
-  if (gw_n_conns (a->gateway) < a->most)
-    watch_ports (a, 1);
+  if (gw_n_conns (a->gateway) >= a->most)
+    return;
+  a->full = 0;
+  watch_ports (a, 1);
 }

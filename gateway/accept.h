@@ -23,13 +23,16 @@ struct gw_accept {
   struct gw_port ports[GW_LISTEN_MAX];
   size_t most;                  /* connections at a time: max_connections */
   int watching;                 /* the ports are                          */
+  int full;                     /* they are not, as there are most connections */
 };
 
 /* With gateway, loop, listeners and most set.  0 or a negative errno. */
 int gw_accept_begin (struct gw_accept *);
 /* Nothing new comes in. */
 void gw_accept_end (struct gw_accept *);
-/* Goes on where connections or descriptors had run out; about once a second. */
+/* Goes on where there were as many connections as may be; in every turn. */
+void gw_accept_turn (struct gw_accept *);
+/* Goes on where descriptors had run out, too; about once a second. */
 void gw_accept_sweep (struct gw_accept *);
 
 #endif

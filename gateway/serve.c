@@ -418,6 +418,7 @@ serve (struct serve *s, kw_client *client)
   gw_notify (&s->notify, "READY=1");
   while (!is_over (s)) {
     gw_worker_turn (main_worker (s));
+    gw_accept_turn (&s->accept);
     sweep (s);
   }
   return CLI_OK;

@@ -77,6 +77,36 @@ START_TEST (a_passed_socket_that_does_not_listen_is_told)
 }
 END_TEST
 
+/* ---- Descriptors ------------------------------------------------------------------ */
+
+/* One connection more to the provider for each: who has none yet waits. */
+START_TEST (who_finds_no_descriptor_waits_for_one)
+{
+  enum { MANY = 60 };
+  const char *const argv[] = {
+    "sh", "-c", "ulimit -n 64; exec \"$0\" serve --listen 127.0.0.1:0", program, NULL
+  };
+  int fds[MANY];
+
+  sim = simctl_startl ("--key", SECRET "a,name=a", "--fault", "delay=50", NULL);
+  set_env ("GROQ_API_KEY=" SECRET "a");
+  set_env (ini);
+  write_gateway_ini (simctl_base_url (sim), "max_retries = 0\n", "");
+  gateway = proc_start (argv, environment);
+  read_port ();
+  ck_assert (proc_expect (gateway, 2, "there are descriptors for ", PATIENCE_MS));
+  for (int i = 0; i < MANY; i++) {
+    fds[i] = client_connect ();
+    say_request (fds[i], "POST", CHAT, "Connection: close\r\n", HELLO);
+  }
+  for (int i = 0; i < MANY; i++) {
+    answer_clear ();
+    finish_answer (fds[i]);
+    ck_assert_msg (a.status == 200, "%d: %s", i, a.heard.bytes);
+  }
+}
+END_TEST
+
 static Suite *
 gateway_listen_suite (void)
 {
@@ -87,6 +117,7 @@ gateway_listen_suite (void)
   tcase_add_checked_fixture (t, set_up, gateway_tear_down);
   tcase_add_test (t, a_unix_socket_of_another_server_stays);
   tcase_add_loop_test (t, a_passed_socket_that_does_not_listen_is_told, 0, 2);
+  tcase_add_test (t, who_finds_no_descriptor_waits_for_one);
   suite_add_tcase (s, t);
   return s;
 }
