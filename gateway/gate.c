@@ -125,26 +125,34 @@ gw_gate_is_foreign (const struct gw_request *r)
 
 /* ---- Token ------------------------------------------------------------------------ */
 
-/* Where the SDKs put a key: OpenAI's, Anthropic's, Azure's. */
+/* Where the SDKs put a key: OpenAI's, Anthropic's, Azure's.  The blanks behind a
+ * value are none of it (RFC 9110, 5.5). */
 static const char *
-shown_token (const struct gw_request *r)
+shown_token (const struct gw_request *r, size_t *ret_len)
 {
   const char *value = field (r, MHD_HTTP_HEADER_AUTHORIZATION);
 
   if (value != NULL && strncasecmp (value, "Bearer ", 7) == 0)
-    return value + 7 + strspn (value + 7, " ");
-  value = field (r, "x-api-key");
-  return value != NULL ? value : field (r, "api-key");
+    value += 7 + strspn (value + 7, " ");
+  else
+    value = field (r, "x-api-key");
+  if (value == NULL)
+    value = field (r, "api-key");
+  *ret_len = value != NULL ? strlen (value) : 0;
+  while (*ret_len > 0 && strchr (" \t", value[*ret_len - 1]) != NULL)
+    --*ret_len;
+  return value;
 }
 
 static int
 check_token (struct gw_request *r)
 {
   struct gw_clients *clients = &r->wheel->config->clients;
-  const char *token = shown_token (r);
+  size_t len;
+  const char *token = shown_token (r, &len);
 
   if (clients->by_token)
-    r->client = token != NULL ? gw_clients_find (clients, token, strlen (token)) : NULL;
+    r->client = token != NULL ? gw_clients_find (clients, token, len) : NULL;
   else
     r->client = &clients->of[0];
   if (r->client != NULL)

@@ -25,7 +25,8 @@
  * whole, and a refusal does not cost the connection.  What is larger goes on as
  * it comes. */
 #define SMALL (64 * 1024)
-/* What is read over max_body before the connection ends without an answer. */
+/* What is read over max_body, or of a request that was refused, before the connection
+ * ends without an answer. */
 #define WASTE (8 * 1024 * 1024)
 /* How slow a client may send its body, on average: bytes a second. */
 #define SLOWEST 1024
@@ -279,7 +280,7 @@ body (struct gw_request *r, const char *data, size_t size)
   if (r->gone)
     return MHD_NO;
   if (r->error.status != 0 || r->ended)
-    return r->received <= max_body (r) + WASTE ? MHD_YES : MHD_NO;
+    return r->received <= (r->sent ? max_body (r) : 0) + WASTE ? MHD_YES : MHD_NO;
   if (!r->sent)
     bad = gw_buffer_put (&r->body, data, size);
   else

@@ -232,10 +232,36 @@ START_TEST (who_has_no_token_is_not_let_in)
   ck_assert_int_eq (a.status, 200);
   ask_with ("POST", CHAT, format ("Authorization: Bearer %s\r\n", token), HELLO);
   ck_assert_int_eq (a.status, 200);
+  ask_with ("POST", CHAT, format ("Authorization: bearer  %s \t\r\n", token), HELLO);
+  ck_assert_int_eq (a.status, 200);
   ask_with ("POST", CHAT, format ("x-api-key: %s\r\n", token), HELLO);
   ck_assert_int_eq (a.status, 200);
   ask_with ("POST", CHAT, format ("api-key: %s\r\n", token), HELLO);
   ck_assert_int_eq (a.status, 200);
+}
+END_TEST
+
+/* Whose body has no length: it would be read to its end, which is max_body's. */
+START_TEST (who_is_refused_cannot_send_on_and_on)
+{
+  static char block[65536];
+  size_t sent = 0;
+  int fd;
+
+  gateway_with_tokens ("");
+  fd = client_connect ();
+  say_text (fd, "POST " CHAT " HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n");
+  memset (block, 'x', sizeof block);
+  (void) memcpy (block, "fff8\r\n", 6);
+  (void) memcpy (block + sizeof block - 2, "\r\n", 2);
+  while (sent < 64 * 1024 * 1024) {
+    ssize_t n = send (fd, block, sizeof block, MSG_NOSIGNAL);
+    if (n != (ssize_t) sizeof block)
+      break;
+    sent += (size_t) n;
+  }
+  ck_assert_uint_lt (sent, 64 * 1024 * 1024);
+  (void) close (fd);
 }
 END_TEST
 
@@ -397,6 +423,7 @@ gateway_gate_suite (void)
   tcase_add_test (t, a_token_is_added_to_what_stands_in_the_file);
   tcase_add_loop_test (t, a_token_that_cannot_be_made_is_told, 0, 5);
   tcase_add_test (t, who_has_no_token_is_not_let_in);
+  tcase_add_test (t, who_is_refused_cannot_send_on_and_on);
   tcase_add_test (t, only_an_admin_resets_keys);
   tcase_add_test (t, with_tokens_it_may_be_reached_from_outside);
   tcase_add_loop_test (t, a_file_of_tokens_that_is_wrong_is_told, 0, 9);
