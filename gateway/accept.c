@@ -36,20 +36,14 @@ watch_ports (struct gw_accept *a, int on)
     (void) gw_loop_change (a->loop, &a->ports[i].watch, on ? EPOLLIN : 0);
 }
 
-static size_t
-load_of (const struct gw_worker *w)
-{
-  return atomic_load (&w->n_conns) + atomic_load (&w->n_coming);
-}
-
 static struct gw_worker *
 idlest (const struct gw_gateway *g)
 {
   struct gw_worker *found = &g->workers[0];
-  size_t least = load_of (found);
+  size_t least = atomic_load (&found->n_conns);
 
   for (size_t i = 1; i < g->n_workers && least > 0; i++) {
-    size_t load = load_of (&g->workers[i]);
+    size_t load = atomic_load (&g->workers[i].n_conns);
     if (load < least) {
       least = load;
       found = &g->workers[i];
@@ -64,26 +58,26 @@ on_coming (struct gw_post *post)
   struct coming *c = (struct coming *) post;
 
   (void) gw_http_add (c->worker, &c->arrival);
-  atomic_fetch_sub (&c->worker->n_coming, 1);
   free (c);
 }
 
-/* 0, or -1: it was closed, for want of memory. */
+/* From now on it counts there.  0, or -1: it was closed, for want of memory. */
 static int
 deal (struct gw_accept *a, const struct gw_arrival *arrival)
 {
   struct gw_worker *w = idlest (a->gateway);
   struct coming *c;
 
+  atomic_fetch_add (&w->n_conns, 1);
   if (&w->loop == a->loop)
     return gw_http_add (w, arrival);
   c = malloc (sizeof *c);
   if (c == NULL) {
+    atomic_fetch_sub (&w->n_conns, 1);
     (void) close (arrival->fd);
     return -1;
   }
   *c = (struct coming) { .post = { .run = on_coming }, .worker = w, .arrival = *arrival };
-  atomic_fetch_add (&w->n_coming, 1);
   gw_loop_post (&w->loop, &c->post);
   return 0;
 }

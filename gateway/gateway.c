@@ -21,7 +21,7 @@ gw_n_conns (const struct gw_gateway *g)
   size_t n = 0;
 
   for (size_t i = 0; i < g->n_workers; i++)
-    n += atomic_load (&g->workers[i].n_conns) + atomic_load (&g->workers[i].n_coming);
+    n += atomic_load (&g->workers[i].n_conns);
   return n;
 }
 

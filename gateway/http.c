@@ -57,12 +57,14 @@ conn_open (struct gw_worker *w, struct MHD_Connection *connection, void **socket
   struct gw_conn *conn = calloc (1, sizeof *conn);
 
   *socket_context = conn;
+  w->opened = 1;
   if (conn != NULL && info != NULL)
     conn->watch = (struct gw_watch) { .on_ready = on_hangup, .fd = info->connect_fd };
   if (conn == NULL || info == NULL
       || gw_loop_add (&w->loop, &conn->watch, EPOLLRDHUP | EPOLLET) != 0) {
     free (conn);
     *socket_context = NULL;     /* its requests will be refused */
+    atomic_fetch_sub (&w->n_conns, 1);
     return;
   }
   conn->worker = w;
@@ -73,7 +75,6 @@ conn_open (struct gw_worker *w, struct MHD_Connection *connection, void **socket
   if (conn->next != NULL)
     conn->next->link = &conn->next;
   w->conns = conn;
-  atomic_fetch_add (&w->n_conns, 1);
 }
 
 static void
@@ -103,8 +104,11 @@ gw_http_add (struct gw_worker *w, const struct gw_arrival *arrival)
   enum MHD_Result r;
 
   w->adding_unix = arrival->is_unix;
+  w->opened = 0;
   r = MHD_add_connection (w->daemon, arrival->fd,
                           (const struct sockaddr *) &arrival->address, arrival->len);
+  if (r != MHD_YES && !w->opened)
+    atomic_fetch_sub (&w->n_conns, 1);
   w->daemon_ready = 1;
   return r == MHD_YES ? 0 : -1; /* it has closed fd then */
 }

@@ -27,7 +27,8 @@ int gw_http_start (struct gw_worker *);
 /* Every connection ends.  No request may be suspended. */
 void gw_http_stop (struct gw_worker *);
 
-/* One more connection, whose descriptor it takes over.  0, or -1: it was closed. */
+/* One more connection, which is among n_conns already, and whose descriptor it takes
+ * over.  0, or -1: it was closed. */
 int gw_http_add (struct gw_worker *, const struct gw_arrival *);
 /* What is kept alive and idle ends. */
 void gw_http_drain (struct gw_worker *);

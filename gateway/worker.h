@@ -49,9 +49,9 @@ struct gw_worker {
   int64_t ran_ms;               /* when libmicrohttpd was last run        */
   size_t n_awake;               /* requests that wait, and do not sleep   */
   int adding_unix;              /* what is being added is of a unix socket */
+  int opened;                   /* it came that far                       */
   struct gw_conn *conns;
-  atomic_size_t n_conns;
-  atomic_size_t n_coming;       /* connections that are on their way here */
+  atomic_size_t n_conns;        /* with those that are on their way here  */
   atomic_size_t n_requests;     /* begun, and not over                    */
 
   struct gw_wheel *wheel;       /* the newest; older ones behind it       */
