@@ -16,7 +16,8 @@
 
 #include <json-c/json.h>
 
-#define PATIENCE_MS 60000       /* until a program that hangs is killed       */
+/* Until a program that hangs is killed. */
+#define PATIENCE_MS (60000 * kwtest_slower ())
 #define ENV_MAX 32
 #define ARGS_MAX 16
 #define TEXT_MAX 4096

@@ -91,6 +91,7 @@ gateway_stop (void)
   ENDS_WITH (0);
 }
 
+/* How many descriptors the gateway has open, and three of the folder's. */
 static inline int
 count_descriptors (void)
 {
@@ -102,6 +103,17 @@ count_descriptors (void)
     n++;
   (void) closedir (open);
   return n;
+}
+
+/* It has no more of them than so many, or will have. */
+static inline void
+descriptors_fall_to (int most)
+{
+  int n = 0;
+
+  for (int ms = 0; ms < PATIENCE_MS && (n = count_descriptors ()) > most; ms += 10)
+    (void) poll (NULL, 0, 10);
+  ck_assert_int_le (n, most);
 }
 
 /* ---- A client ------------------------------------------------------------------ */
@@ -142,19 +154,22 @@ say_text (int fd, const char *text)
   say (fd, text, strlen (text));
 }
 
-/* A request; fields are header lines with their ends. */
+/* A request; fields are header lines with their ends.  All at once: whoever waits for
+ * the rest of it waits for no test that stands still in between. */
 static inline void
 say_request (int fd, const char *method, const char *path, const char *fields,
              const char *body)
 {
-  say_text (fd, format ("%s %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n%s", method, path,
-                        gateway_port, fields));
+  char type[96] = "", *text = NULL;
+
   if (body != NULL)
-    say_text (fd, format ("Content-Type: application/json\r\nContent-Length: %zu\r\n",
-                          strlen (body)));
-  say_text (fd, "\r\n");
-  if (body != NULL)
-    say_text (fd, body);
+    ck_assert_int_gt (snprintf (type, sizeof type, "Content-Type: application/json\r\n"
+                                "Content-Length: %zu\r\n", strlen (body)), 0);
+  ck_assert_int_gt (asprintf (&text, "%s %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n%s%s\r\n%s",
+                              method, path, gateway_port, fields, type,
+                              body != NULL ? body : ""), 0);
+  say_text (fd, text);
+  free (text);
 }
 
 /* What has come on a connection; NUL-terminated behind its length. */
@@ -287,6 +302,19 @@ static inline void
 ask (const char *method, const char *path, const char *body)
 {
   ask_with (method, path, "", body);
+}
+
+/* Until everything is counted that was answered: its client may have the answer before
+ * that, and be served by another loop meanwhile. */
+static inline void
+settle (void)
+{
+  int n = 0;
+
+  do {
+    ask ("GET", "/metrics", NULL);
+    ck_assert_msg (n++ < 10000, "requests that were answered are under way for ever: %s", a.body);
+  } while (strstr (a.heard.bytes, "\nkeywheel_requests_under_way 1\n") == NULL);
 }
 
 /* The answer is an error in OpenAI's shape, with this code. */

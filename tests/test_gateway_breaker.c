@@ -72,14 +72,15 @@ START_TEST (a_deadline_that_passed_in_an_exchange_counts)
 }
 END_TEST
 
-/* The provider waits for the rest of the body until its time is over. */
+/* The provider waits for the rest of the body until its time is over.  That has to be
+ * long enough for the first of it to come there. */
 START_TEST (a_slow_client_does_not_open_it)
 {
   int fd, up;
 
   set_env ("GROQ_API_KEY=" SECRET "a");
   set_env (ini);
-  write_gateway_ini (provider_listen (), LONG "breaker_failures = 1\ndeadline = 100ms", "");
+  write_gateway_ini (provider_listen (), LONG "breaker_failures = 1\ndeadline = 2s", "");
   gateway_start ();
   fd = client_connect ();
   say_text (fd, "POST /v1/audio/transcriptions HTTP/1.1\r\nHost: 127.0.0.1\r\n"
@@ -129,12 +130,13 @@ START_TEST (without_a_fallback_it_fails_fast)
   for (int i = 0; i < 2; i++) {
     ask (i == 0 ? "POST" : "GET", i == 0 ? CHAT : "/v1/models", i == 0 ? HELLO : NULL);
     is_error (503, "circuit_open");
-    ck_assert_int_gt (strtol (field_of ("Retry-After"), NULL, 10), 3590);
+    ck_assert_int_gt (strtol (field_of ("Retry-After"), NULL, 10), 3000);
     ck_assert_str_eq (field_of ("x-should-retry"), "false");
     ck_assert_str_eq (field_of ("x-keywheel-provider"), "groq");
     ck_assert_str_eq (field_of ("x-keywheel-fallback"), "");
   }
   ck_assert_uint_eq (n_asked (sim), 2);
+  settle ();
   ask ("GET", "/metrics", NULL);
   ck_assert_ptr_nonnull (strstr (a.body, "code=\"circuit_open\"} 2\n"));
 }

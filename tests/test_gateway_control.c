@@ -78,9 +78,10 @@ START_TEST (the_status_is_that_of_the_command_for_all_providers)
 }
 END_TEST
 
+/* With one loop each request is counted before the next is begun. */
 START_TEST (the_metrics_tell_what_was_done)
 {
-  gateway_with_sim (",rpd=1", "");
+  gateway_with_sim (",rpd=1", "loops = 1");
   for (int i = 0; i < 3; i++)
     ask ("POST", CHAT, i == 2 ? STREAM : HELLO);
   ask ("POST", "/nobody/v1/chat/completions", HELLO);
@@ -144,6 +145,7 @@ START_TEST (who_has_the_whole_answer_is_not_counted_as_gone)
     (void) close (fd);
     free (h.bytes);
   }
+  settle ();
   look ("/metrics");
   HAS ("\nkeywheel_requests_total{provider=\"groq\",model=\"" MODEL "\",code=\"ok\"} 100\n");
 }
@@ -194,6 +196,7 @@ START_TEST (the_number_of_labels_is_bounded)
   gateway_with_sim ("", "");
   for (int i = 0; i < 70; i++)
     ask ("POST", CHAT, format ("{\"model\":\"m\\\"%d\",\"messages\":[]}", i));
+  settle ();
   look ("/metrics");
   for (const char *at = a.body; (at = strstr (at, "\nkeywheel_requests_total{")) != NULL; at++)
     n++;

@@ -214,6 +214,7 @@ START_TEST (the_figures_are_those_of_all)
   with_loops ("", "");
   ask_on_all (30, "", statuses);
   ck_assert_int_eq (statuses[0], 30);
+  settle ();
   ask ("GET", "/metrics", NULL);
   ck_assert_msg (strstr (a.body, format ("keywheel_requests_total{provider=\"groq\",model=\""
                                          MODEL "\",code=\"ok\"} 30\n")) != NULL,

@@ -284,14 +284,17 @@ START_TEST (a_half_open_one_is_probed_anew)
   finish_answer (fd);
   ck_assert_int_eq (a.status, 502);
   breaker_is ("groq", "open");
-  do {                          /* until its time is over */
-    struct pollfd p = { .fd = provider_fd, .events = POLLIN };
-    probe = client_connect ();
+  for (;;) {                    /* until its time is over */
+    struct pollfd p[2] = { { .fd = provider_fd, .events = POLLIN }, { .events = POLLIN } };
+    probe = p[1].fd = client_connect ();
     say_request (probe, "POST", CHAT, "Connection: close\r\n", HELLO);
-    if (poll (&p, 1, 100) == 1)
+    ck_assert_int_gt (poll (p, 2, PATIENCE_MS), 0);
+    if (p[0].revents != 0)
       break;
-    (void) close (probe);
-  } while (1);
+    answer_clear ();
+    finish_answer (probe);
+    is_error (503, "circuit_open");
+  }
   up = provider_take ("}]}");
   breaker_is ("groq", "half_open");
   reload ();

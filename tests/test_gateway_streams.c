@@ -130,7 +130,7 @@ START_TEST (who_reads_nothing_is_cut_off_when_the_idle_time_is_over)
 
   gateway_with_hand ("attempt_timeout = 1h\ndeadline = 1h\n", "idle_timeout = 1s");
   fd = stream_begin ("", &up);
-  flood_until_full (&f, up);
+  flood_until_full (&f, up);            /* or until it is over, on a slow machine */
   provider_expect_close (up);
   hear_all (fd, &a.heard);
   answer_parse ();
@@ -168,11 +168,10 @@ START_TEST (who_hangs_up_while_much_waits_ends_its_call)
   before = count_descriptors ();
   fd = stream_begin ("", &up);
   flood_until_full (&f, up);
+  ck_assert (!f.refused);
   (void) close (fd);
   provider_expect_close (up);
-  for (int i = 0; i < 600 && count_descriptors () > before; i++)
-    (void) poll (NULL, 0, 10);
-  ck_assert_int_le (count_descriptors (), before);
+  descriptors_fall_to (before);
 }
 END_TEST
 
