@@ -267,6 +267,7 @@ hand_suite (void)
   Suite *s = suite_create ("hand");
   TCase *c = tcase_create ("clients"), *r = tcase_create ("rings");
 
+  tcase_set_timeout (c, 60);
   tcase_add_checked_fixture (c, kit_setup, hand_teardown);
   tcase_add_test (c, a_new_client_knows_what_the_old_one_knew);
   tcase_add_test (c, what_the_old_one_finds_out_later_is_learnt_later);

@@ -247,6 +247,7 @@ left_suite (void)
   tcase_add_test (ring, what_was_seen_before_a_reset_is_forgotten);
   tcase_add_test (ring, what_is_booked_is_gone);
   suite_add_tcase (s, ring);
+  tcase_set_timeout (client, 60);
   tcase_add_checked_fixture (client, kit_setup, kit_teardown);
   tcase_add_test (client, a_client_tells_what_is_left);
   suite_add_tcase (s, client);
