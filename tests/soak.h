@@ -65,6 +65,7 @@ struct soak_book {
   struct soak_request *of;
   size_t n, room;
   int64_t attempt_us, bound_us; /* attempt_timeout; what no request is over */
+  size_t may_be_late;           /* requests, for the machine stood still  */
   size_t limits;                /* refusals for a limit                   */
   struct {
     char name[24];

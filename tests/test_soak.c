@@ -22,6 +22,7 @@ static struct {
   int seconds, slower, is_long;
   int64_t began_us, end_us;
   int64_t look_us, sample_us, hup_us, burst_us, tell_us;        /* when next */
+  int64_t turned_us;            /* when last */
   struct soak_book book;
   struct soak_log logs[SOAK_PROVIDERS];
   struct soak_clients *clients;
@@ -89,6 +90,18 @@ tell (int64_t now)
                   soak.samples[soak.n_samples - 1], soak_n_wrong ());
 }
 
+/* Once in a turn.  Where one took so long others had none either: whatever was under
+ * way then may be late. */
+static void
+note_standstill (void)
+{
+  int64_t now = soak_now_us ();
+
+  if (soak.turned_us > 0 && now - soak.turned_us >= soak.book.attempt_us / 2)
+    soak.book.may_be_late += STEADY + FICKLE;
+  soak.turned_us = now;
+}
+
 static void
 run_load (void)
 {
@@ -100,6 +113,7 @@ run_load (void)
   soak.tell_us = now + 60 * SECOND;
   for (; now < soak.end_us; now = soak_now_us ()) {
     soak_clients_turn (soak.clients, 10);
+    note_standstill ();
     if (is_due (&soak.look_us, SECOND / 10, now)) {
       read_logs ();
       soak_gateway_look ();
@@ -124,6 +138,7 @@ end_load (void)
 
   while (!soak_clients_end (soak.clients) && soak_now_us () < give_up) {
     soak_clients_turn (soak.clients, 20);
+    note_standstill ();
     read_logs ();
     soak_gateway_look ();
   }
