@@ -43,7 +43,7 @@ export async function troubles(t) {
     providers: {
       groq: { keys: ['good'], max_retries: 2 },
       spent: { keys: ['spent1', 'spent2'] },
-      hasty: { keys: ['minute'], deadline: '5s' },
+      hasty: { keys: ['minute'], deadline: '20s' },
       wrong: { keys: ['revoked'] },
       // Nobody listens there.
       gone: { keys: ['good'], base_url: 'http://127.0.0.1:1/v1', max_retries: 1 },

@@ -180,10 +180,11 @@ async function speech(world) {
 }
 
 // As it is by default, with retries: it waits as long as it is told to, and no longer;
-// and where it is told not to wait it gives up at once.
+// and where it is told not to wait it gives up at once.  A day has two seconds, and is
+// over when the client has waited, however long all else takes.
 async function retries(t) {
   const sim = await simulator({
-    keys: { soon: 'rpd=1', late: 'rpd=1' }, args: ['--time-scale', '43200'],
+    keys: { soon: 'rpd=1', late: 'rpd=1' }, args: ['--time-scale', '43200', '--clock', 'manual'],
   });
   t.after(sim.stop);
   const days = await simulator({ keys: { days: 'rpd=1' } });
@@ -197,7 +198,13 @@ async function retries(t) {
     for (const [i, times] of asked.entries()) {
       let n = 0;
       const openai = new OpenAI({
-        baseURL: gate.baseURL, apiKey: 'any', fetch: (...args) => (n += 1, fetch(...args)),
+        baseURL: gate.baseURL, apiKey: 'any',
+        fetch: async (...args) => {
+          n += 1;
+          if (n > 1)
+            await world.advance(2000);
+          return fetch(...args);
+        },
       });
       const answer = openai.chat.completions.create({ model: 'm', messages: user(`${i}`) });
       if (world === days && i === 1)

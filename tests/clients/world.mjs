@@ -33,6 +33,8 @@ export async function simulator({ keys, faults = [], args = [] }) {
       .filter(Boolean).map((line) => JSON.parse(line))
       .filter((entry) => model === undefined || entry.model === model)
       .map((entry) => `${entry.key} ${entry.verdict}`),
+    // With --clock manual: its time goes on.
+    advance: (ms) => ask(`${sim.url}/sim/advance?ms=${ms}`, { method: 'POST' }),
     stop: () => stop(sim),
   };
 }
