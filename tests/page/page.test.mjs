@@ -6,7 +6,7 @@ import { after, test } from 'node:test';
 import { SECRET, closeBrowser, live, look, picture, row, world } from './world.mjs';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const TIMEOUT = { timeout: 120000 };
+const TIMEOUT = { timeout: 300000 };
 const KEYS = { primary: 'rpd=2', team: 'tpd=100', spare: '' };
 
 after(closeBrowser);
@@ -68,8 +68,11 @@ test('what is known is shown, and what happens comes by itself', TIMEOUT, async 
     assert.ok(before > 3600 && before <= 86400, before);
     await page.waitForFunction(([element, text]) => element.textContent !== text,
       [await time.elementHandle(), await time.textContent()]);
-    assert.ok(before - await left() >= 1 && before - await left() < 20);
-    assert.equal(await page.locator('#next').textContent(), await time.textContent());
+    assert.ok(before - await left() >= 1 && before - await left() < 60);
+    // In one look, between two ticks.
+    const [next, its] = await time.evaluate(
+      (e) => [document.getElementById('next').textContent, e.textContent]);
+    assert.equal(next, its);
     assert.equal(await page.getByRole('log').textContent(), heard);
     assert.equal(await time.evaluate((e) => e.closest('[aria-live],[role=status],[role=log]')),
       null);
@@ -191,7 +194,7 @@ test('what is left is shown though nothing is used up', TIMEOUT, async (t) => {
 test('a provider that fails is seen, and where its requests go', TIMEOUT, async (t) => {
   const gate = await world(t, { keys: { primary: 'tpm=6000,rpd=5', spare: '' },
     others: { second: 'tpm=100000' }, options: ['max_retries = 0', 'breaker_failures = 3',
-      'breaker_open = 10s', 'breaker_open_max = 10s'] });
+      'breaker_open = 20s', 'breaker_open_max = 20s'] });
   const page = await look(t, gate);
   await live(page);
   const groq = page.getByRole('region', { name: 'groq' });

@@ -101,7 +101,7 @@ export async function look(t, { url, before }, options = {}) {
   browser ??= await chromium.launch({ executablePath: process.env.KW_BROWSER,
     args: process.getuid() === 0 ? ['--no-sandbox'] : [] });
   const context = await browser.newContext(options);
-  context.setDefaultTimeout(20000);
+  context.setDefaultTimeout(60000);
   before(() => context.close());        // or it would miss its gateway
   const page = await context.newPage();
   const wrong = [];
