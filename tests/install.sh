@@ -161,7 +161,7 @@ fi
 keywheel-sim --port 0 --port-file "$tmp/port" --key sk-one,name=one,org=org_1 \
   > "$tmp/sim" 2>&1 &
 sim=$!
-tries=200
+tries=1200                      # a minute, for a machine that is busy
 while [ ! -s "$tmp/port" ]; do
   tries=$((tries - 1))
   if [ "$tries" -eq 0 ] || ! kill -0 "$sim" 2>/dev/null; then

@@ -115,7 +115,7 @@ shown ()
 # Nobody waits for a port as patiently as a person who types the next command.
 wait_for_port ()
 {
-  tries=200
+  tries=1200
   while [ ! -s port ]; do
     tries=$((tries - 1))
     [ "$tries" -gt 0 ] || die "keywheel-sim wrote no port"
