@@ -6,6 +6,9 @@
 #include <keywheel/keywheel.h>
 
 #include <signal.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "kwplugin.h"
 
@@ -286,6 +289,57 @@ START_TEST (one_that_translates_conforms)
 }
 END_TEST
 
+static int
+is_stopped (pid_t pid)
+{
+  char path[64], text[512] = "";
+  const char *name_end;
+  FILE *f;
+
+  ck_assert_int_gt (snprintf (path, sizeof path, "/proc/%d/stat", (int) pid), 0);
+  f = fopen (path, "r");
+  if (f != NULL) {
+    (void) fgets (text, sizeof text, f);
+    (void) fclose (f);
+  }
+  name_end = strrchr (text, ')');
+  return name_end != NULL && name_end[2] == 'T';
+}
+
+/* From outside: it may go on when a plugin that waits would have been given up. */
+static _Noreturn void
+stand_still (pid_t group)
+{
+  const struct timespec nap = { 0, 10000000 }, still = { 4, 0 };
+
+  (void) setpgid (0, 0);
+  while (!is_stopped (group))
+    (void) nanosleep (&nap, NULL);
+  (void) nanosleep (&still, NULL);
+  (void) kill (-group, SIGCONT);
+  _exit (0);
+}
+
+/* Whoever looks at the clock, and the plugin with it. */
+START_TEST (on_a_machine_that_stood_still_nothing_waited)
+{
+  pid_t group = getpid (), other;
+  int status;
+
+  if (!kwtest_forks ())
+    return;
+  (void) setpgid (0, 0);
+  other = fork ();
+  ck_assert_int_ge (other, 0);
+  if (other == 0)
+    stand_still (group);
+  options.time_ms = 50;
+  options.only = "classify/status-418";
+  ck_assert_msg (check_plugin ("broken-stands-still") == 0, "%s\n%s", err.message, said);
+  ck_assert_int_eq (waitpid (other, &status, 0), other);
+}
+END_TEST
+
 /* After a death it goes on behind the case, and gives up where that leads nowhere. */
 START_TEST (one_crash_does_not_hide_the_others)
 {
@@ -397,6 +451,7 @@ check_suite (void)
   tcase_add_test (t, a_plugin_of_abi_1_0_is_sound_but_for_what_it_was_made_for);
   tcase_add_test (t, a_sound_plugin_conforms);
   tcase_add_test (t, one_that_translates_conforms);
+  tcase_add_test (t, on_a_machine_that_stood_still_nothing_waited);
   tcase_add_test (t, one_crash_does_not_hide_the_others);
   tcase_add_test (t, what_breaks_at_every_turn_is_counted);
   tcase_add_test (t, settings_are_given_to_the_plugin);

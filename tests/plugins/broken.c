@@ -2,6 +2,7 @@
  * -DBROKEN_... picks which.  "broken-over-read.so" is built with
  * -DBROKEN_over_read, and those that translate with -DTRANSLATES.  Without any it
  * is sound.so, which conforms. */
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -156,6 +157,11 @@ misjudge (struct broken *b, const struct kw_response *resp, struct kw_verdict *v
 #elif defined(BROKEN_waits)
   while (resp->http_status == 418 && resp->body_len == 0)
     (void) pause ();
+#elif defined(BROKEN_stands_still)
+  /* With all of its group, until somebody outside of it lets it go on. */
+  static int stood;
+  if (resp->http_status == 418 && !stood++)
+    (void) kill (0, SIGSTOP);
 #elif defined(BROKEN_hog)
   for (char *p = v->reason; resp->http_status == 418 && p != NULL;)
     if ((p = malloc (1 << 20)) == NULL)
