@@ -52,7 +52,7 @@ ip (const char *commands)
   struct proc_result r;
 
   proc_run (&r, (const char *const[]) { "ip", "-batch", "-", NULL }, NULL, commands,
-            strlen (commands), 20000);
+            strlen (commands), 60000);
   int status = r.status;
   if (status != 0)
     fprintf (stderr, "ip: %s", r.err);

@@ -161,30 +161,56 @@ make_clock (void)
 
 /* ---- The server -------------------------------------------------------------------- */
 
-/* One that nobody listens on now. */
+/* Taken, by sockets that never listen: nobody else's connection is given a port of
+ * ours then, and the server, which says SO_REUSEADDR as they do, can have it as often
+ * as it is started. */
+static int taken[2] = { -1, -1 };
+
+/* fd or -1; *ret_port 0: the system picks one. */
 static int
-some_port (const char *address)
+take_port (const char *address, int *ret_port)
 {
-  struct sockaddr_in in = { .sin_family = AF_INET };
+  struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons ((uint16_t) *ret_port) };
   socklen_t len = sizeof in;
-  int fd = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  int fd = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
 
   ck_assert_int_eq (inet_pton (AF_INET, address, &in.sin_addr), 1);
-  ck_assert_int_eq (bind (fd, (struct sockaddr *) &in, sizeof in), 0);
+  if (bind (fd, (struct sockaddr *) &in, sizeof in) != 0) {
+    close (fd);
+    return -1;
+  }
+  /* Only now: with nobody who is there already it is shared. */
+  ck_assert_int_eq (setsockopt (fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on), 0);
   ck_assert_int_eq (getsockname (fd, (struct sockaddr *) &in, &len), 0);
-  close (fd);
-  return ntohs (in.sin_port);
+  *ret_port = ntohs (in.sin_port);
+  return fd;
 }
 
-/* A cluster's node has another one, 10000 above. */
-static int
-free_port (const char *address)
+static void
+give_ports_back (void)
 {
-  int p;
+  for (size_t i = 0; i < STOREKIT_LEN (taken); i++) {
+    if (taken[i] >= 0)
+      close (taken[i]);
+    taken[i] = -1;
+  }
+}
 
-  do
-    p = some_port (address);
-  while (p > 55535);
+/* And, as a cluster's node has another one, 10000 above. */
+static int
+take_ports (const char *address)
+{
+  int p, bus;
+
+  do {
+    give_ports_back ();
+    p = 0;
+    taken[0] = take_port (address, &p);
+    ck_assert_int_ge (taken[0], 0);
+    bus = p + 10000;
+    taken[1] = bus <= 65535 ? take_port (address, &bus) : -1;
+  }
+  while (taken[1] < 0);
   return p;
 }
 
@@ -234,7 +260,7 @@ launch (void)
     env[1] = clock;
   }
   server = proc_start (argv, env);
-  if (!proc_expect (server, 1, "eady to accept connections at", 20000)) {
+  if (!proc_expect (server, 1, "eady to accept connections at", 60000)) {
     struct proc_result r;
     proc_finish (server, &r, 1000);
     ck_abort_msg ("the server does not start: %s%s", r.out, r.err);
@@ -245,7 +271,8 @@ void
 rediskit_start (const struct rediskit_how *how)
 {
   started_how = how != NULL ? *how : (struct rediskit_how) { 0 };
-  port = started_how.bind != NULL ? free_port (started_how.bind) : 0;
+  give_ports_back ();
+  port = started_how.bind != NULL ? take_ports (started_how.bind) : 0;
   launch ();
   if (started_how.bind == NULL)
     snprintf (spec, sizeof spec, "redis+unix://%s", rediskit_socket ());

@@ -219,7 +219,7 @@ write_in_random_order (int i, void *user)
   }
   storekit_gate ();
   /* What all wrote has been committed, but may still be on its way here. */
-  deadline = storekit_ticks () + 10000;
+  deadline = storekit_ticks () + 30000;
   for (storekit_read (k); !has_greatest (k, 0) && storekit_ticks () < deadline;
        storekit_read (k))
     (void) storekit_stirs (k, 50);

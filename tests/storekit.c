@@ -7,6 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* For what must come, and comes sooner. */
+enum { PATIENCE_MS = 30000 };
+
 const struct storekit_backing *storekit_backing;
 char storekit_spec[4096];
 
@@ -213,7 +216,7 @@ storekit_try (const struct storekit_how *how, struct storekit *ret)
   setup.spec = how->spec != NULL ? how->spec : storekit_spec;
   setup.dir = how->dir != NULL ? how->dir : "/nonexistent";
   setup.state_dir = how->state_dir;
-  setup.timeout_ms = how->timeout_ms != 0 ? how->timeout_ms : 10000;
+  setup.timeout_ms = how->timeout_ms != 0 ? how->timeout_ms : 30000;
   setup.holder = ret->holder;
   rc = ret->store->open (&setup, &ret->handle, &ret->why);
   if (rc != 0) {
@@ -318,6 +321,32 @@ storekit_add_to (struct storekit *k, const char *name, int64_t add)
   must (k, storekit_sync (k, NULL, 0, &c, 1));
 }
 
+static void
+not_for_ever (const struct storekit *k, int64_t began)
+{
+  ck_assert_msg (storekit_ticks () - began < PATIENCE_MS, "still away: %s", k->why.text);
+}
+
+void
+storekit_keep (struct storekit *k, const struct kw_store_fact *facts, size_t n_facts,
+               const struct kw_store_count *counts, size_t n_counts)
+{
+  int64_t began = storekit_ticks ();
+  int rc = storekit_sync (k, facts, n_facts, counts, n_counts);
+
+  for (; rc != 0; rc = storekit_sync_again (k, facts, n_facts, counts, n_counts))
+    not_for_ever (k, began);
+}
+
+void
+storekit_reach (struct storekit *k)
+{
+  int64_t began = storekit_ticks ();
+
+  while (storekit_sync (k, NULL, 0, NULL, 0) != 0 || storekit_stirs (k, 0))
+    not_for_ever (k, began);
+}
+
 int
 storekit_stirs (struct storekit *k, int ms)
 {
@@ -355,7 +384,7 @@ void
 storekit_await (struct storekit *k, const char *name, const char *value)
 {
   const struct storekit_fact *f;
-  int64_t deadline = storekit_ticks () + 10000;
+  int64_t deadline = storekit_ticks () + PATIENCE_MS;
 
   storekit_read (k);
   while ((f = find_fact (k, name)) == NULL || strcmp (f->value, value) != 0)
@@ -365,7 +394,7 @@ storekit_await (struct storekit *k, const char *name, const char *value)
 void
 storekit_await_total (struct storekit *k, const char *name, int64_t total)
 {
-  int64_t deadline = storekit_ticks () + 10000;
+  int64_t deadline = storekit_ticks () + PATIENCE_MS;
 
   storekit_read (k);
   while (storekit_total (k, name) != total) {

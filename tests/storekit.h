@@ -83,7 +83,7 @@ struct storekit_how {
   const char *spec;             /* NULL: storekit_spec                    */
   const char *dir, *state_dir;  /* dir NULL: "/nonexistent"               */
   const char *holder;           /* NULL: one of its own                   */
-  uint32_t timeout_ms;          /* 0: 10000                               */
+  uint32_t timeout_ms;          /* 0: 30000, which nothing is to reach    */
 };
 /* The result of the module's open; *ret is to be closed when that is 0. */
 int storekit_try (const struct storekit_how *, struct storekit *ret);
@@ -104,6 +104,13 @@ void storekit_put (struct storekit *, const char *name, int64_t major, int64_t m
 void storekit_put_until (struct storekit *, const char *name, int64_t major,
                          const char *value, int64_t expires_ms);
 void storekit_add_to (struct storekit *, const char *name, int64_t add);
+
+/* As a host does it, whose store may be away for a moment, as where timeout_ms is
+ * short and the machine is busy: a new batch, with its number until it is kept. */
+void storekit_keep (struct storekit *, const struct kw_store_fact *, size_t n_facts,
+                    const struct kw_store_count *, size_t n_counts);
+/* And storekit_settle. */
+void storekit_reach (struct storekit *);
 
 /* By major, minor, value. */
 int storekit_greater (const struct kw_store_fact *, const struct kw_store_fact *);
@@ -127,8 +134,10 @@ void storekit_expect (const struct storekit *, const char *name, int64_t major,
                       int64_t minor, const char *value);
 void storekit_expect_text (const char *text, const char *part);
 
-/* Milliseconds of a clock that runs, for how long something took. */
+/* Milliseconds of a clock that runs, for how long something took; and how much longer
+ * that may be where the machine has other things to do, or stands still. */
 int64_t storekit_ticks (void);
+enum { STOREKIT_STILL_MS = 10000 };
 
 /* ---- Processes --------------------------------------------------------------- */
 

@@ -301,20 +301,20 @@ END_TEST
 static void
 wait_for_change (int i, void *user)
 {
-  const int rounds = 20;
-  int64_t *times = user;
+  int64_t *least = user;        /* of all rounds so far */
   struct storekit *k = storekit_open (NULL);
 
   storekit_settle (k);
   storekit_gate ();
-  for (int round = 0; round < rounds; round++) {
+  for (int round = 0; round < 500 && *least >= rediskit_patience (50); round++) {
     char value[24];
     snprintf (value, sizeof value, "%d", round);
     if (i == 0) {
       int64_t began = storekit_ticks ();
       storekit_put (k, "f", round, 0, value);
       storekit_gate ();
-      times[round] = storekit_ticks () - began;
+      int64_t took = storekit_ticks () - began;
+      *least = took < *least ? took : *least;
     } else {
       while (storekit_fact (k, "f") == NULL
              || strcmp (storekit_fact (k, "f")->value, value) != 0) {
@@ -323,23 +323,20 @@ wait_for_change (int i, void *user)
       }
       storekit_gate ();
     }
-  }
-  if (i == 0) {
-    int64_t least = times[0];
-    for (int round = 1; round < rounds; round++)
-      least = times[round] < least ? times[round] : least;
-    ck_assert_msg (least < rediskit_patience (50), "the fastest of %d took %d ms", rounds, (int) least);
+    storekit_gate ();           /* all see the same, and go on or do not */
   }
   storekit_close (k);
 }
 
-/* From the call that keeps it to where the last of three others knows it.  The
- * best of many: the machine may have other things to do. */
+/* From the call that keeps it to where the last of three others knows it.  As often
+ * as it takes: the machine may have other things to do. */
 START_TEST (others_know_within_50_ms)
 {
-  int64_t times[20];
+  int64_t *least = storekit_shared (sizeof *least);
 
-  storekit_processes (4, wait_for_change, times);
+  *least = INT64_MAX;
+  storekit_processes (4, wait_for_change, least);
+  ck_assert_int_lt (*least, rediskit_patience (50));
 }
 END_TEST
 
@@ -392,6 +389,7 @@ START_TEST (prefixes_and_databases_are_worlds_apart)
   static const char *const behind[] = { "", "?db=1", "?prefix=p:", "?db=1&prefix=p:" };
   struct storekit *all[STOREKIT_LEN (behind)];
   char specs[STOREKIT_LEN (behind)][sizeof storekit_spec + 64];
+  const int64_t began = storekit_ticks ();
 
   for (size_t i = 0; i < STOREKIT_LEN (behind); i++) {
     snprintf (specs[i], sizeof specs[i], "%s%s", storekit_spec, behind[i]);
@@ -404,7 +402,8 @@ START_TEST (prefixes_and_databases_are_worlds_apart)
     put (all[i], name, 1);
     storekit_settle (all[i]);
     for (size_t j = 0; j < STOREKIT_LEN (behind); j++) {
-      ck_assert_int_eq (storekit_stirs (all[j], 0), 0);
+      /* By itself it stirs every five seconds. */
+      ck_assert (!storekit_stirs (all[j], 0) || storekit_ticks () - began >= 5000);
       storekit_read (all[j]);
       ck_assert_msg ((storekit_fact (all[j], name) != NULL) == (i == j), "%s in %zu", name, j);
     }
