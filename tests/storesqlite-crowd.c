@@ -126,7 +126,7 @@ START_TEST (killed_writers_neither_damage_the_file_nor_lose_what_was_kept)
 
   for (int round = 0; round < rounds; round++) {
     int64_t enough = kept (all) + 1 + storekit_random (&state, 60);
-    int64_t deadline = storekit_ticks () + 20000;
+    int64_t deadline = storekit_ticks () + 50000;
     pid_t pids[WRITERS];
 
     for (int i = 0; i < WRITERS; i++) {

@@ -35,7 +35,10 @@ void
 kwi_base_start_clock (struct kw_store_handle *h)
 {
   h->deadline_ms = ticks_ms () + h->timeout_ms;
+  h->looked_late = 0;
 }
+
+enum { LATE_LOOKS = 8 };
 
 int
 kwi_base_pause (struct kw_store_handle *h, int tries)
@@ -43,7 +46,9 @@ kwi_base_pause (struct kw_store_handle *h, int tries)
   /* Transactions take a tenth of a millisecond; many may be waiting. */
   struct timespec t = { 0, (tries < 8 ? 1 : 5) * 500000L };
 
-  if (ticks_ms () >= h->deadline_ms)
+  /* A few looks behind it: it may have been us who stood still, and not another who
+   * had the lock for so long. */
+  if (ticks_ms () >= h->deadline_ms && h->looked_late++ >= LATE_LOOKS)
     return 0;
   (void) nanosleep (&t, NULL);
   return 1;

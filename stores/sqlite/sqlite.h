@@ -56,6 +56,7 @@ struct kw_store_handle {
   void *user;
   uint32_t timeout_ms;
   int64_t deadline_ms;          /* of the running call; monotonic         */
+  int looked_late;              /* how often, behind it                   */
   int warned;                   /* of what others may do to the file      */
 
   struct kwi_file file;         /* what is open                           */
