@@ -315,7 +315,8 @@ take_event (struct kwi_loop *l, int fd, uint32_t happened)
 void
 kwi_loop_run (struct kwi_loop *l, int wait_ms)
 {
-  struct epoll_event events[128];
+  enum { A_LOOK = 128 };
+  struct epoll_event events[A_LOOK];
   int i, n, left;
 
   atomic_store (&l->thread, &here);
@@ -325,7 +326,8 @@ kwi_loop_run (struct kwi_loop *l, int wait_ms)
   if (wait_ms < 0 || (left >= 0 && left < wait_ms))
     wait_ms = left;
   kwi_loop_settle (l);
-  n = epoll_wait (l->epoll_fd, events, 128, wait_ms);
+  n = epoll_wait (l->epoll_fd, events, A_LOOK, wait_ms);
+  l->unread = n == A_LOOK;
   l->now_ms = kwi_clock_system.mono_ms (NULL);
   for (i = 0; i < n; i++)
     take_event (l, events[i].data.fd, events[i].events);

@@ -47,6 +47,7 @@ struct kwi_loop {
   atomic_int n_posts;
   _Atomic (const void *) thread; /* the one in kwi_loop_run; NULL         */
   int interrupted;              /* kwi_loop_run shall not wait any more   */
+  int unread;                   /* more had happened than one look takes  */
 
   void (*on_fd) (void *user, int fd, int events);
   void (*on_turn) (void *user); /* after posts, timers or descriptors     */

@@ -323,9 +323,9 @@ on_turn (void *user)
     }
 }
 
-/* The first of its time-outs, or that which has passed and is noted. */
+/* The first of its time-outs; *ret_is_deadline: it is its call's. */
 static int64_t
-time_out (struct kwi_exchange *x)
+time_out (const struct kwi_exchange *x, int *ret_is_deadline)
 {
   int64_t attempt = (x->by_silence ? x->heard_ms : x->began_ms) + x->attempt_timeout_ms;
   int64_t deadline = x->began_ms + x->left_ms;
@@ -334,10 +334,7 @@ time_out (struct kwi_exchange *x)
   /* Its caller is silent, not the provider. */
   if ((x->paused || x->upload_paused) && x->by_silence && attempt <= now)
     attempt = now + x->attempt_timeout_ms;
-  if (deadline <= now || attempt <= now) {
-    x->answer->past_deadline = deadline <= attempt;
-    x->answer->timed_out = !x->answer->past_deadline;
-  }
+  *ret_is_deadline = deadline <= attempt;
   return attempt < deadline ? attempt : deadline;
 }
 
@@ -346,12 +343,25 @@ on_time_out (struct kwi_timer *t)
 {
   struct kwi_exchange *x
     = (struct kwi_exchange *) ((char *) t - offsetof (struct kwi_exchange, timer));
-  int64_t at = time_out (x);
+  struct kwi_loop *loop = &x->lane->loop;
+  int is_deadline;
+  int64_t at = time_out (x, &is_deadline);
 
-  if (at > x->lane->loop.now_ms)
-    kwi_timer_set (&x->lane->loop.timers, t, at);
-  else
-    end (x, CURLE_OPERATION_TIMEDOUT, 1);
+  if (at > loop->now_ms) {
+    x->late = 0;
+    kwi_timer_set (&loop->timers, t, at);
+    return;
+  }
+  /* It may have been us who stood still, and the answer is there: all that has come
+   * is looked at first. */
+  if (!x->late || loop->unread) {
+    x->late = 1;
+    kwi_timer_set (&loop->timers, t, loop->now_ms + 1);
+    return;
+  }
+  x->answer->past_deadline = is_deadline;
+  x->answer->timed_out = !is_deadline;
+  end (x, CURLE_OPERATION_TIMEDOUT, 1);
 }
 
 /* ---- Turning ------------------------------------------------------------- */
@@ -391,12 +401,13 @@ kwi_exchange_begin (struct kwi_lane *l, struct kwi_exchange *x)
 {
   struct kwi_handle *h = l->handles;
   const char *why = "out of memory";
+  int is_deadline;
 
   l->loop.now_ms = kwi_clock_system.mono_ms (NULL);
   kwi_answer_reset (x->answer);
   x->lane = l;
   x->skip = 0;
-  x->paused = x->upload_paused = x->rejected = x->again = 0;
+  x->paused = x->upload_paused = x->rejected = x->again = x->late = 0;
   x->answer->first_ms = -1;
   if (x->upload != NULL)
     (void) kwi_upload_rewind (x->upload);
@@ -413,7 +424,7 @@ kwi_exchange_begin (struct kwi_lane *l, struct kwi_exchange *x)
     x->handle = h;
     if (kwi_handle_set (h, &why) == 0) {
       if (curl_multi_add_handle (l->multi, h->easy) == CURLM_OK) {
-        kwi_timer_set (&l->loop.timers, &x->timer, time_out (x));
+        kwi_timer_set (&l->loop.timers, &x->timer, time_out (x, &is_deadline));
         return;
       }
       why = "libcurl takes no more transfers";

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "canned.h"
+#include "timers.h"
 #include "transportkit.h"
 
 START_TEST (an_answer_has_status_headers_and_body)
@@ -272,6 +273,46 @@ START_TEST (connect_timeout_and_attempt_timeout_are_told_apart)
 }
 END_TEST
 
+/* As a process that was stopped, or a machine that slept, finds it. */
+START_TEST (an_answer_that_is_there_when_its_time_has_passed_is_no_time_out)
+{
+  static const char said[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+  struct kwi_exchange x = exchange ("GET", "/models", NULL);
+  struct canned *server = canned_deaf ();
+  struct kwi_loop *loop = kwi_lane_loop (lane);
+  struct pollfd p = { .fd = server->fd, .events = POLLIN };
+  char asked[4096];
+  int fd;
+
+  ck_assert_int_eq (kwi_request_url (&rq, canned_url (server)), 0);
+  is_over = 0;
+  x.answer = &answer;
+  x.done = over;
+  x.by_silence = _i;
+  kwi_exchange_begin (lane, &x);
+  while (poll (&p, 1, 1) == 0)
+    kwi_loop_run (loop, 1);
+  p.fd = fd = accept (server->fd, NULL, NULL);
+  ck_assert_int_ge (fd, 0);
+  while (poll (&p, 1, 1) == 0)
+    kwi_loop_run (loop, 1);
+  ck_assert_int_gt (read (fd, asked, sizeof asked), 0);
+  ck_assert_int_eq (is_over, 0);
+  ck_assert_int_eq (send (fd, said, sizeof said - 1, MSG_NOSIGNAL), (int) sizeof said - 1);
+  (void) shutdown (fd, SHUT_WR);
+  x.began_ms -= 100000;
+  x.heard_ms -= 100000;
+  kwi_timer_set (&loop->timers, &x.timer, loop->now_ms);
+  while (!is_over)
+    kwi_loop_run (loop, -1);
+  ck_assert_msg (answer.status == 200, "%s", answer.net_text);
+  ck_assert_int_eq (answer.timed_out, 0);
+  ck_assert_int_eq (answer.past_deadline, 0);
+  (void) close (fd);
+  canned_stop (server, NULL, 0);
+}
+END_TEST
+
 /* A resolver that hangs, in the place of the C library's. */
 static sem_t may_resolve;
 static atomic_int resolving, resolved;
@@ -335,6 +376,8 @@ suite (void)
   tcase_add_test (tc, the_longest_url_and_the_longest_key_pass);
   tcase_add_test (tc, the_sink_knows_when_the_answer_came);
   tcase_add_test (tc, connect_timeout_and_attempt_timeout_are_told_apart);
+  tcase_add_loop_test (tc, an_answer_that_is_there_when_its_time_has_passed_is_no_time_out,
+                       0, 2);
   tcase_add_test (tc, a_resolver_that_hangs_holds_nobody_up);
   suite_add_tcase (s, tc);
   return s;
