@@ -3,9 +3,9 @@
  *   sharer INI N LOG [PACE_US [THREADS]]
  *
  * Makes N requests one after the other, in each of its threads, and writes a line
- * for each answer into LOG: when its request went out and when it was read
- * (CLOCK_MONOTONIC, in microseconds), the key, the verdict.  Prints a line when it
- * begins, and ends with 0 if all were served.  N 0: until it is ended; then a line
+ * for each answer into LOG: the key, the verdict, and of when its request was decided
+ * on (kw_event.seq); and a line with "told" as the verdict for what another process
+ * found out.  Prints a line when it begins, and ends with 0 if all were served.  N 0: until it is ended; then a line
  * on stdout for each request, the key's name.
  *
  * N "-": a request for the model that each line on stdin names, its key's name on
@@ -23,7 +23,7 @@
 
 enum { MOST_THREADS = 16 };
 
-static _Thread_local int64_t sent_us;
+static _Thread_local uint64_t sent_seq;
 static FILE *log_file;
 static kw_client *client;
 static long n, pace_us;
@@ -31,13 +31,10 @@ static _Thread_local uint32_t chance;
 static int on_demand;
 static atomic_int failed;
 
-static int64_t
-now_us (void)
+static void
+note (const char *key, const char *verdict, uint64_t seq)
 {
-  struct timespec ts;
-
-  (void) clock_gettime (CLOCK_MONOTONIC, &ts);
-  return (int64_t) ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+  fprintf (log_file, "%s %s %llu\n", key, verdict, (unsigned long long) seq);
 }
 
 static void
@@ -45,15 +42,16 @@ observe (void *user, const kw_event *e)
 {
   (void) user;
   if (e->type == KW_EVENT_ATTEMPT)
-    sent_us = now_us ();
+    sent_seq = e->seq;
   else if (e->type == KW_EVENT_VERDICT)
-    fprintf (log_file, "%lld %lld %s %s\n", (long long) sent_us,
-             (long long) now_us (), e->key, kw_verdict_name (e->verdict));
+    note (e->key, kw_verdict_name (e->verdict), sent_seq);
   else if (e->type == KW_EVENT_LOG && e->level <= 1)
     fprintf (stderr, "%s\n", e->message);
-  else if (on_demand && e->type == KW_EVENT_EXHAUSTED
-           && strstr (e->message, "another process") != NULL)
-    printf ("told %s %s\n", e->key, e->model);
+  else if (e->type == KW_EVENT_EXHAUSTED && strstr (e->message, "another process") != NULL) {
+    note (e->key, "told", e->seq);
+    if (on_demand)
+      printf ("told %s %s\n", e->key, e->model);
+  }
 }
 
 static void
@@ -85,6 +83,12 @@ rest_us (void)
   return pace_us / 2 + (long) (chance >> 8) % pace_us;
 }
 
+static void
+rest (long us)
+{
+  (void) nanosleep (&(struct timespec) { us / 1000000, us % 1000000 * 1000 }, NULL);
+}
+
 static void *
 work (void *arg)
 {
@@ -94,7 +98,7 @@ work (void *arg)
   for (i = 0; n == 0 || i < n; i++) {
     ask (NULL);
     if (pace_us > 0)
-      (void) nanosleep (&(struct timespec) { 0, rest_us () * 1000 }, NULL);
+      rest (rest_us ());
   }
   return NULL;
 }

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "rediskit.h"
+#include "sharekit.h"
 
 enum { SHARERS = 6, PLACES = 2, KEYS = 2, DELAY_MS = 40 };
 
@@ -65,18 +66,33 @@ never_too_many (void)
   ck_assert_uint_le (most_at_once ("b", 0), PLACES);
 }
 
+/* How often the store was away for it: then it had all places to itself. */
+static int
+end_sharer (size_t i, int is_killed)
+{
+  struct proc_result r;
+  int n;
+
+  proc_finish (crowd[i], &r, PATIENCE_MS);
+  ck_assert_msg (is_killed || r.status == 0, "sharer %zu ended with %d: %s", i, r.status, r.err);
+  n = sharekit_times_away ((int) i, r.err, is_killed);
+  proc_result_clear (&r);
+  return n;
+}
+
 static void
 six_processes_are_never_more_than_two_on_a_key (const char *state)
 {
+  int n_away = 0;
+
   begin_sharers (state, "10", "3");
-  for (size_t i = 0; i < SHARERS; i++) {
-    struct proc_result r;
-    proc_finish (crowd[i], &r, PATIENCE_MS);
-    ck_assert_msg (r.status == 0 && r.err[0] == '\0', "sharer %zu ended with %d: %s", i,
-                   r.status, r.err);
-    proc_result_clear (&r);
-  }
+  for (size_t i = 0; i < SHARERS; i++)
+    n_away += end_sharer (i, 0);
   ck_assert_uint_eq (simctl_count (sim, NULL, "ok"), SHARERS * 3 * 10);
+  if (n_away > 0) {
+    fprintf (stderr, "(the store did not answer in time: not counted)\n");
+    return;
+  }
   never_too_many ();
   /* And as many as may be are. */
   ck_assert_uint_eq (most_at_once ("a", 0), PLACES);
@@ -98,6 +114,7 @@ the_places_of_the_dead_come_back (const char *state)
 {
   const struct timespec pause = { 0, 50000000 };
   int64_t killed_us;
+  int n_away = 0;
 
   begin_sharers (state, "0", "4");
   for (size_t i = 0; i < SHARERS; i++)
@@ -107,17 +124,18 @@ the_places_of_the_dead_come_back (const char *state)
   for (size_t i = 1; i < SHARERS; i++)
     proc_signal (crowd[i], 9);
   for (size_t i = 1; i < SHARERS; i++)
-    proc_finish (crowd[i], NULL, PATIENCE_MS);
+    n_away += end_sharer (i, 1);
   /* Behind what they had under way. */
   killed_us = now_us () + DELAY_MS * 1000;
   while (most_at_once (NULL, killed_us) < KEYS * PLACES) {
     (void) nanosleep (&pause, NULL);
-    ck_assert_msg (now_us () - killed_us < 30 * 1000000, "%zu places of %d came back",
+    ck_assert_msg (now_us () - killed_us < 60 * INT64_C (1000000), "%zu places of %d came back",
                    most_at_once (NULL, killed_us), KEYS * PLACES);
   }
-  never_too_many ();
   proc_signal (crowd[0], 9);
-  proc_finish (crowd[0], NULL, PATIENCE_MS);
+  n_away += end_sharer (0, 1);
+  if (n_away == 0)
+    never_too_many ();
 }
 
 static const char *

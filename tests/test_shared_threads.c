@@ -12,6 +12,13 @@ enum { CLIENTS = 2, CALLERS = 3, ROUNDS = 40 };
 static kw_client *clients[CLIENTS];
 static atomic_int told[CLIENTS], served, failed, over;
 
+/* The store may be too slow for once, as where the machine stands still. */
+static void
+should_be_shared (int code)
+{
+  failed += code != 0 && code != KW_ERR_UNAVAILABLE;
+}
+
 static void
 look (kw_client *c)
 {
@@ -32,8 +39,7 @@ observe (void *user, const kw_event *e)
   if (strstr (e->message, "another process") == NULL)
     return;
   told[c - clients]++;
-  if (kw_sync (*c, NULL) != 0)
-    failed++;
+  should_be_shared (kw_sync (*c, NULL));
   look (*c);
 }
 
@@ -66,14 +72,12 @@ meddle (void *user)
   int at = 0;
 
   while (!over) {
-    if (kw_sync (c, NULL) != 0)
-      failed++;
+    should_be_shared (kw_sync (c, NULL));
     look (c);
     if (served < at)
       continue;
     at = served + 2 * CLIENTS * CALLERS;
-    if (kw_reset (c, NULL, NULL) != 0)
-      failed++;
+    should_be_shared (kw_reset (c, NULL, NULL));
   }
   return NULL;
 }
@@ -111,8 +115,12 @@ all_at_once (const char *spec)
   over = 1;
   for (int i = 0; i < CLIENTS; i++)
     ck_assert_int_eq (pthread_join (meddler[i], NULL), 0);
-  for (int i = 0; i < CLIENTS; i++)
+  for (int i = 0; i < CLIENTS; i++) {
+    int tries = 0;
+    while (kw_sync (clients[i], NULL) != 0)
+      ck_assert_int_lt (tries++, 30);   /* of a second each */
     kw_client_close (clients[i]);
+  }
   ck_assert_int_eq (failed, 0);
   ck_assert_int_eq (served, rounds);
   for (int i = 0; i < CLIENTS; i++)
