@@ -169,6 +169,16 @@ pass_turn (void)
       pass_turn ();                                                     \
   } while (0)
 
+/* Which the provider does: nothing of it need come to the client. */
+#define PASS_UNTIL_THERE(condition)                                     \
+  do {                                                                  \
+    struct pollfd f_ = { .fd = kw_client_fd (kit.client), .events = POLLIN }; \
+    while (!(condition)) {                                              \
+      (void) poll (&f_, 1, 10);                                         \
+      ck_assert_int_ge (kw_client_process (kit.client), 0);             \
+    }                                                                   \
+  } while (0)
+
 /* A whole one, to its end. */
 static inline void
 pass_run (struct passed *p, const kw_request *rq)
