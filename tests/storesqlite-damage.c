@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -339,6 +340,36 @@ START_TEST (of_many_that_find_it_damaged_one_sets_it_aside)
 }
 END_TEST
 
+/* For a moment there is none, under the lock; who comes then finds it all the same,
+ * or another one. */
+static void
+move_it_or_open_it (int i, void *user)
+{
+  volatile int *is_over = user;
+
+  while (i == 0 && !*is_over) {
+    int fd = open (sqlite_folder, O_RDONLY | O_CLOEXEC);
+    ck_assert_int_eq (flock (fd, LOCK_EX), 0);
+    ck_assert_int_eq (rename (sqlite_file, sqlite_named (".aside")), 0);
+    ck_assert_int_eq (rename (sqlite_named (".aside"), sqlite_file), 0);
+    ck_assert_int_eq (close (fd), 0);
+  }
+  for (int n = 0; i == 1 && n < kwtest_scaled (1000); n++) {
+    struct storekit *k = storekit_open (NULL);
+    if (storekit_sync (k, NULL, 0, NULL, 0) != 0)
+      ck_assert_msg (strstr (k->why.text, "No such file") == NULL, "%s", k->why.text);
+    storekit_close (k);
+  }
+  *is_over = 1;
+}
+
+START_TEST (who_opens_it_while_it_is_set_aside_misses_nothing)
+{
+  sqlite_fill ();
+  storekit_processes (2, move_it_or_open_it, storekit_shared (sizeof (int)));
+}
+END_TEST
+
 void
 sqlite_add_damage (Suite *suite)
 {
@@ -348,5 +379,6 @@ sqlite_add_damage (Suite *suite)
                        (int) STOREKIT_LEN (kinds));
   tcase_add_test (t, what_is_set_aside_is_whole_and_has_the_time_in_its_name);
   tcase_add_test (t, an_empty_file_is_a_new_store);
+  tcase_add_test (t, who_opens_it_while_it_is_set_aside_misses_nothing);
   tcase_add_loop_test (t, of_many_that_find_it_damaged_one_sets_it_aside, 0, 2);
 }

@@ -169,14 +169,15 @@ make_folders (char *path, struct kw_store_error *why)
   return KW_STORE_OK;
 }
 
-/* Its real path, if there may be no such file yet. */
+/* Its real path, if there may be no such file yet, or not for a moment: another
+ * process may just be setting it aside, for this is before the lock. */
 static int
 resolve (struct kw_store_handle *h, struct kw_store_error *why)
 {
   char *slash = strrchr (h->path, '/'), *folder, *real;
   struct stat st;
 
-  if (lstat (h->path, &st) == 0) {
+  if (lstat (h->path, &st) == 0 && S_ISLNK (st.st_mode)) {
     real = realpath (h->path, NULL);
   } else {
     *slash = '\0';
