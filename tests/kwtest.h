@@ -65,11 +65,21 @@ kwtest_forks (void)
   return s == NULL || strcmp (s, "no") != 0;
 }
 
+/* Check ends a test after four seconds if its case does not say otherwise: on a busy
+ * machine, or one that stands still, that ends tests that do not hang.  Before a case
+ * is made. */
+static inline void
+kwtest_be_patient (void)
+{
+  (void) setenv ("CK_DEFAULT_TIMEOUT", "60", 0);
+}
+
 /* main for a suite. */
 #define KW_MAIN(make_suite)                                             \
   int                                                                   \
   main (void)                                                           \
   {                                                                     \
+    kwtest_be_patient ();                                               \
     return kwtest_run (make_suite ());                                  \
   }
 
