@@ -147,26 +147,38 @@ START_TEST (an_upload_that_has_paused_is_retried_and_goes_on)
 }
 END_TEST
 
-/* Neither side's pause is taken for the provider's silence. */
+/* Turns for longer than the provider may be silent. */
+static void
+turn_for_ms (int64_t ms)
+{
+  int64_t end = kwi_clock_system.mono_ms (NULL) + ms;
+
+  while (kwi_clock_system.mono_ms (NULL) < end) {
+    struct pollfd f = { .fd = kw_client_fd (kit.client), .events = POLLIN };
+    (void) poll (&f, 1, 100);
+    ck_assert_int_ge (kw_client_process (kit.client), 0);
+  }
+}
+
+/* Neither side's pause is taken for the provider's silence.  That may be long: the
+ * machine may be busy. */
 START_TEST (a_pause_is_no_silence)
 {
   static const struct pass_step steps[] = {
     { .status = "200 OK", .headers = "Content-Type: audio/mpeg\r\n", .big = 1 << 20 } };
   kw_request rq = upload ("/audio", "application/octet-stream");
 
-  pass_start (steps, "attempt_timeout = 150ms");
+  pass_start (steps, "attempt_timeout = 2s");
   pass_upload (&passed, NULL, 50000);
   passed.pause_at = 20000;
   passed.pause = 1;
   pass_begin (&passed, &rq);
   PASS_UNTIL (passed.paused);
-  for (int i = 0; i < 4; i++)
-    pass_turn ();             /* up to its timer */
+  turn_for_ms (2500);
   passed.paused = 0;
   kw_handle_resume_upload (passed.handle);
   PASS_UNTIL (passed.n_data > 0);
-  for (int i = 0; i < 4; i++)
-    pass_turn ();             /* up to its timer */
+  turn_for_ms (2500);
   while (!passed.ended) {
     kw_handle_resume (passed.handle);
     pass_turn ();
@@ -224,9 +236,7 @@ START_TEST (a_provider_that_does_not_read_is_not_read_for)
   PASS_UNTIL (passed.uploaded > 1 << 20);
   pass_wait_for_head ();
   pass_turn_until_quiet ();
-  ck_assert_uint_lt (passed.uploaded, BIG / 2); /* the system's buffers are full */
-  pass_turn_until_quiet ();
-  ck_assert_uint_lt (passed.uploaded, BIG / 2); /* they may take their time */
+  ck_assert_uint_lt (passed.uploaded, BIG / 2); /* what the system's buffers hold */
   pass_open ();
   PASS_UNTIL (passed.ended);
   ck_assert_msg (passed.code == 0, "%s", passed.why);
