@@ -36,7 +36,7 @@ START_TEST (a_connection_closed_while_idle_spins_no_core_and_fails_no_call)
   struct call c;
 
   front_up ("localhost", (struct front_options) {
-    .lines = "keepalive_timeout 20ms;", .only_http_1_1 = _i });
+    .lines = "keepalive_timeout 300ms;", .only_http_1_1 = _i });
   open_trusting ("");
   call_begin (&c, 0);
   TURN_UNTIL (c.ended);
