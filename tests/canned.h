@@ -26,6 +26,19 @@ struct canned {
   pthread_t thread;
 };
 
+/* Has all of the request come?  Closed before that a connection is reset, which may
+ * take the answer away. */
+static inline int
+canned_is_whole (const char *seen, size_t len)
+{
+  const char *end = strstr (seen, "\r\n\r\n");
+  const char *length = strcasestr (seen, "\r\nContent-Length:");
+
+  return end != NULL
+         && (length == NULL || length > end
+             || len >= (size_t) (end + 4 - seen) + strtoul (length + 17, NULL, 10));
+}
+
 static inline void
 canned_exchange (struct canned *c, int fd, const char *answer)
 {
@@ -33,7 +46,7 @@ canned_exchange (struct canned *c, int fd, const char *answer)
   ssize_t n;
 
   c->seen[0] = '\0';
-  while (len < sizeof c->seen - 1 && strstr (c->seen, "\r\n\r\n") == NULL
+  while (len < sizeof c->seen - 1 && !canned_is_whole (c->seen, len)
          && (n = read (fd, c->seen + len, sizeof c->seen - 1 - len)) > 0) {
     len += (size_t) n;
     c->seen[len] = '\0';

@@ -76,7 +76,7 @@ end_sharer (size_t i)
   proc_finish (crowd[i], &r, PATIENCE_MS);
   crowd[i] = NULL;
   ck_assert_msg (r.status == 0, "sharer %zu ended with %d: %s", i, r.status, r.err);
-  n = sharekit_times_away ((int) i, r.err, 0);
+  n = sharekit_times_away ((int) i, r.err, 1);
   proc_result_clear (&r);
   return n;
 }
