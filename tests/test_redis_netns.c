@@ -189,7 +189,9 @@ idle_and_cut (int i, void *user)
     began = storekit_ticks ();
     ck_assert_int_eq (storekit_stirs (k, PATIENCE_MS), 1);
     ck_assert_int_eq (storekit_sync (k, NULL, 0, NULL, 0), KW_STORE_AWAY);
-    storekit_expect_text (k->why.text, "in time");
+    /* The second is said where three seconds have passed. */
+    ck_assert_msg (strstr (k->why.text, "in time") != NULL
+                   || strstr (k->why.text, "No route to host") != NULL, "%s", k->why.text);
     ck_assert_int_lt (storekit_ticks () - began, PATIENCE_MS + STOREKIT_STILL_MS);
     storekit_gate ();
     netnskit_enter (-1);
