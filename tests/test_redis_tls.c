@@ -20,7 +20,7 @@ openssl (const char *const args[])
     ck_assert_uint_lt (i + 2, STOREKIT_LEN (argv));
     argv[i + 1] = args[i];
   }
-  proc_run (&r, argv, NULL, NULL, 0, 20000);
+  proc_run (&r, argv, NULL, NULL, 0, 60000);
   ck_assert_msg (r.status == 0, "openssl %s: %s", args[0], r.err);
   proc_result_clear (&r);
 }
