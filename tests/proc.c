@@ -395,6 +395,21 @@ proc_finish (struct proc *p, struct proc_result *res, int timeout_ms)
 }
 
 void
+proc_end (struct proc *p, int signo, struct proc_result *res, int timeout_ms)
+{
+  int64_t deadline = now_ms () + timeout_ms, next = 0;
+
+  while (!is_over (p) && now_ms () < deadline) {
+    if (now_ms () >= next) {
+      proc_signal (p, signo);
+      next = now_ms () + 100;
+    }
+    pump (p, NAP_MS);
+  }
+  proc_finish (p, res, 0);
+}
+
+void
 proc_result_clear (struct proc_result *res)
 {
   free (res->out);

@@ -53,6 +53,9 @@ void proc_signal (struct proc *, int signo);
 /* Closes its standard input, waits for its end, kills it after timeout_ms,
  * frees p.  The result, if not NULL, is to be cleared by proc_result_clear. */
 void proc_finish (struct proc *, struct proc_result *, int timeout_ms);
+/* The same behind a signal, which is sent until it has an effect: a program may take
+ * note of one just before it goes to sleep, and look at that when it is woken. */
+void proc_end (struct proc *, int signo, struct proc_result *, int timeout_ms);
 void proc_result_clear (struct proc_result *);
 
 /* All of it at once: start, feed input (NULL: none), wait. */

@@ -267,8 +267,9 @@ front_stop (struct front *f)
   if (f == NULL)
     return;
   if (f->nginx != NULL) {
-    proc_signal (f->nginx, SIGTERM);
-    proc_finish (f->nginx, &res, PATIENCE_MS);
+    /* One that comes just before it waits for events is noted, and looked at behind
+     * the next event. */
+    proc_end (f->nginx, SIGTERM, &res, PATIENCE_MS);
     /* Before its handlers are there SIGTERM ends it by itself. */
     ck_assert_msg ((res.status == 0 || res.status == 128 + SIGTERM) && !res.timed_out,
                    "nginx ended with %d%s: %s", res.status, res.timed_out ? " (killed)" : "", res.err);
