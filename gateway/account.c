@@ -122,9 +122,11 @@ gw_account_breaker (struct gw_gateway *g, const char *provider, enum gw_breaker_
 {
   int64_t now_ms = gw_unix_ms ();
 
-  gw_notes_breaker (g->notes, provider,
-                    state == GW_BREAKER_CLOSED ? 0 : now_ms + (wait_ms > 0 ? wait_ms : 1),
-                    now_ms);
+  if (state == GW_BREAKER_CLOSED)
+    gw_notes_breaker (g->notes, provider, "closed", 0, now_ms);
+  else
+    gw_notes_breaker (g->notes, provider, "open", now_ms + (wait_ms > 0 ? wait_ms : 1),
+                      now_ms);
   if (atomic_load (&g->level) < 1)
     return;
   if (state == GW_BREAKER_OPEN)
@@ -132,4 +134,12 @@ gw_account_breaker (struct gw_gateway *g, const char *provider, enum gw_breaker_
              (double) wait_ms / 1000.0);
   else if (state == GW_BREAKER_CLOSED)
     cli_say ("%s serves again", provider);
+}
+
+void
+gw_account_breaker_reset (struct gw_gateway *g, const char *provider)
+{
+  gw_notes_breaker (g->notes, provider, "reset", 0, gw_unix_ms ());
+  if (atomic_load (&g->level) >= 1)
+    cli_say ("%s is asked again: it was reset", provider);
 }

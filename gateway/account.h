@@ -16,5 +16,7 @@ void gw_account_fallback (struct gw_gateway *, const char *from, const char *to,
  * under the lock. */
 void gw_account_breaker (struct gw_gateway *, const char *provider, enum gw_breaker_state,
                          int64_t wait_ms);
+/* It was open, until somebody reset it. */
+void gw_account_breaker_reset (struct gw_gateway *, const char *provider);
 
 #endif

@@ -94,6 +94,18 @@ gw_breaker_inherit (struct gw_breaker *b, const struct gw_breaker_rules *rules,
     b->until_ms = now_ms + longest;
 }
 
+int
+gw_breaker_reset (struct gw_breaker *b)
+{
+  const int was_not = b->state != GW_BREAKER_CLOSED;
+
+  b->n = 0;
+  b->times = 0;
+  if (was_not)
+    change (b, GW_BREAKER_CLOSED);
+  return was_not;
+}
+
 int64_t
 gw_breaker_wait_ms (const struct gw_breaker *b, int64_t now_ms)
 {

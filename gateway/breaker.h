@@ -47,6 +47,9 @@ void gw_breaker_nothing (struct gw_breaker *, int64_t now_ms, uint64_t era);
 void gw_breaker_inherit (struct gw_breaker *, const struct gw_breaker_rules *,
                          const struct gw_breaker *from, int64_t now_ms);
 
+/* Somebody knows better: closed, as if nothing had failed.  1: it was not. */
+int gw_breaker_reset (struct gw_breaker *);
+
 /* How long it will not let anybody through, as far as is known: 0: not at all, and
  * at least 1 while a probe is under way. */
 int64_t gw_breaker_wait_ms (const struct gw_breaker *, int64_t now_ms);

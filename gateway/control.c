@@ -243,6 +243,8 @@ answer_reset (struct gw_request *r)
     return gw_answer_error (r);
   }
   gw_events_reset (r, provider, key);
+  if (key == NULL)              /* else the key was meant, not its provider */
+    gw_failover_reset (r->gateway, r->wheel->config, provider);
   return answer_status (r);
 }
 

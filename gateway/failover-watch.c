@@ -2,10 +2,13 @@
  * itself (see failover.h). */
 #include "failover.h"
 
+#include <string.h>
+
 #include <json-c/json.h>
 #include <sodium.h>
 
 #include "account.h"
+#include "config.h"
 #include "request.h"
 #include "settings.h"
 
@@ -69,6 +72,35 @@ gw_failover_started (struct gw_request *r, const kw_start *start)
   tell_breaker (r, 1);
   r->way.rest = NULL;           /* what comes now is the client's */
   gw_buffer_clear (&r->way.body);
+}
+
+/* ---- A reset ---------------------------------------------------------------------------- */
+
+static int
+is_named (const struct gw_provider *p, const char *name)
+{
+  return name == NULL || strcmp (p->name, name) == 0;
+}
+
+void
+gw_failover_reset (struct gw_gateway *g, struct gw_config *newest, const char *name)
+{
+  for (size_t i = 0; i < newest->providers.n; i++) {
+    struct gw_provider *p = &newest->providers.of[i];
+    int was_open = 0;
+    gw_lock (g);
+    if (is_named (p, name))
+      was_open = gw_breaker_reset (&p->breaker);
+    gw_unlock (g);
+    if (was_open)
+      gw_account_breaker_reset (g, p->name);
+  }
+  gw_lock (g);
+  for (struct gw_config *c = g->configs; c != NULL; c = c->next)
+    for (size_t i = 0; i < c->providers.n; i++)
+      if (is_named (&c->providers.of[i], name))
+        (void) gw_breaker_reset (&c->providers.of[i].breaker);
+  gw_unlock (g);
 }
 
 /* ---- What is shown of it ------------------------------------------------------------- */

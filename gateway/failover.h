@@ -12,6 +12,7 @@
 #include "error.h"
 #include "providers.h"
 
+struct gw_config;
 struct gw_gateway;
 struct gw_request;
 struct json_object;
@@ -55,6 +56,11 @@ int gw_failover_ended (struct gw_request *, int code, const struct kw_error *why
 
 /* No call is under way any more. */
 void gw_way_clear (struct gw_way *);
+
+/* Closes the breakers of the provider, or (NULL) of all, as the newest configuration has
+ * them; those that older ones' requests meet, too. */
+void gw_failover_reset (struct gw_gateway *, struct gw_config *newest,
+                        const char *provider);
 
 /* What /status says of a provider besides. */
 void gw_failover_status (struct gw_gateway *, const struct gw_provider *, int64_t now_ms,

@@ -13,12 +13,15 @@
 #include "notes.h"
 #include "pulse.h"
 
+struct gw_config;
 struct gw_worker;
 
 struct gw_gateway {
-  /* Of metrics and pulse, and of each configuration's breakers.  Held for as long as
-   * counting takes; nothing else is called meanwhile. */
+  /* Of metrics and pulse, of each configuration's breakers, and of their list, which
+   * the main thread alone changes.  Held for as long as counting takes; nothing else is
+   * called meanwhile. */
   pthread_mutex_t lock;
+  struct gw_config *configs;    /* the newest first                       */
   struct gw_metrics metrics;
   struct gw_pulse pulse;
   struct gw_log log;            /* has a lock of its own; so have the notes */

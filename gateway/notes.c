@@ -218,13 +218,13 @@ gw_notes_failover (struct gw_notes *notes, const char *from, const char *to,
 }
 
 void
-gw_notes_breaker (struct gw_notes *notes, const char *provider, int64_t until_ms,
-                  int64_t at_ms)
+gw_notes_breaker (struct gw_notes *notes, const char *provider, const char *reason,
+                  int64_t until_ms, int64_t at_ms)
 {
   struct gw_note note = { .at_ms = at_ms, .until_ms = until_ms, .type = GW_NOTE_BREAKER };
 
   copy (note.provider, sizeof note.provider, provider);
-  (void) strncat (note.reason, until_ms > 0 ? "open" : "closed", sizeof note.reason - 1);
+  copy (note.reason, sizeof note.reason, reason);
   add (notes, &note);
 }
 

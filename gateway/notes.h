@@ -67,9 +67,10 @@ void gw_notes_reset (struct gw_notes *, const char *provider, const char *key,
 void gw_notes_failover (struct gw_notes *, const char *from, const char *to,
                         const char *reason, int64_t at_ms);
 void gw_notes_settle (struct gw_notes *);
-/* until_ms: nobody asks the provider before; 0: its breaker has closed. */
-void gw_notes_breaker (struct gw_notes *, const char *provider, int64_t until_ms,
-                       int64_t at_ms);
+/* reason: "open", until then; "closed"; or "reset", as somebody asked for it: closed,
+ * too. */
+void gw_notes_breaker (struct gw_notes *, const char *provider, const char *reason,
+                       int64_t until_ms, int64_t at_ms);
 
 /* The next one that is new to the reader, oldest first.  0: there is none. */
 int gw_notes_take (struct gw_notes *, struct gw_notes_reader *, struct gw_note *ret);

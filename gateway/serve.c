@@ -32,7 +32,6 @@ struct serve {
   struct gw_gateway gateway;
   struct gw_accept accept;
   const struct cli_options *options;
-  struct gw_config *configs;    /* the newest first                       */
   struct gw_reload reload;
   struct gw_notify notify;
   struct gw_watch signals;
@@ -53,14 +52,14 @@ static void
 end_calls (struct serve *s)
 {
   atomic_store (&s->gateway.ending, 1);
-  for (struct gw_config *c = s->configs; c != NULL; c = c->next)
+  for (struct gw_config *c = s->gateway.configs; c != NULL; c = c->next)
     kw_client_cancel (c->client);
 }
 
 static void
 drain (struct serve *s)
 {
-  int64_t patience = s->configs->settings.drain_timeout_ms;
+  int64_t patience = s->gateway.configs->settings.drain_timeout_ms;
   size_t n;
 
   if (s->end_by_ms != 0) {      /* the second signal */
@@ -185,14 +184,19 @@ new_config (struct serve *s, kw_client *client)
   return NULL;
 }
 
+/* It is in the list before it inherits, so that a reset that comes meanwhile reaches
+ * it. */
 static void
 hand_out (struct serve *s, struct gw_config *config)
 {
   struct gw_gateway *g = &s->gateway;
 
   atomic_store (&config->holders, (int) g->n_workers);
-  config->next = s->configs;
-  s->configs = config;
+  gw_lock (g);
+  config->next = g->configs;
+  g->configs = config;
+  gw_unlock (g);
+  gw_config_inherit (g, config, config->next, gw_now_ms ());
   for (size_t i = 0; i < g->n_workers; i++)
     if (gw_worker_take_config (&g->workers[i], config) != 0) {
       cli_say ("no memory to hand the new configuration on: a loop goes on with the old one");
@@ -221,7 +225,6 @@ on_opened (void *user, kw_client *client)
   path = kw_client_config_path (client);
   reopen_log (s, config);
   observe (s, client);
-  gw_config_inherit (&s->gateway, config, s->configs, gw_now_ms ());
   hand_out (s, config);
   cli_say ("the configuration was read again: %s", path != NULL ? path : "there is no file");
 }
@@ -230,7 +233,7 @@ on_opened (void *user, kw_client *client)
 static void
 retire (struct serve *s)
 {
-  struct gw_config **link = &s->configs->next;
+  struct gw_config **link = &s->gateway.configs->next;
 
   while (*link != NULL) {
     struct gw_config *config = *link;
@@ -238,8 +241,10 @@ retire (struct serve *s)
       link = &config->next;
       continue;
     }
-    gw_config_learn (s->configs);
+    gw_config_learn (s->gateway.configs);
+    gw_lock (&s->gateway);
     *link = config->next;
+    gw_unlock (&s->gateway);
     gw_reload_close (&s->reload, gw_config_end (config));
   }
 }
@@ -283,7 +288,7 @@ sweep (struct serve *s)
   s->sweep_ms = now + SWEEP_MS;
   gw_accept_sweep (&s->accept);
   gw_notes_settle (s->gateway.notes);
-  gw_config_learn (s->configs);
+  gw_config_learn (s->gateway.configs);
   retire (s);
   if (all_turn (&s->gateway, now))
     gw_notify_alive (&s->notify, now);
@@ -317,10 +322,10 @@ n_processors (void)
 static int
 listen_somewhere (struct serve *s)
 {
-  const struct gw_settings *settings = &s->configs->settings;
+  const struct gw_settings *settings = &s->gateway.configs->settings;
   const char *where = s->options->listen != NULL ? s->options->listen : settings->listen;
   struct gw_listeners *listeners = &s->accept.listeners;
-  int others = s->configs->clients.by_token;
+  int others = s->gateway.configs->clients.by_token;
   char why[512] = "";
 
   if (gw_listen_passed (others, listeners, why, sizeof why) != 0
@@ -356,16 +361,16 @@ static int
 make_workers (struct serve *s)
 {
   struct gw_gateway *g = &s->gateway;
-  int64_t loops = s->configs->settings.loops;
+  int64_t loops = s->gateway.configs->settings.loops;
   size_t n = loops > 0 ? (size_t) loops : n_processors ();
   int r = 0;
 
   g->workers = calloc (n, sizeof *g->workers);
   if (g->workers == NULL)
     return -ENOMEM;
-  atomic_store (&s->configs->holders, (int) n);
+  atomic_store (&s->gateway.configs->holders, (int) n);
   while (r == 0 && g->n_workers < n)
-    r = gw_worker_init (&g->workers[g->n_workers++], g, s->configs);
+    r = gw_worker_init (&g->workers[g->n_workers++], g, s->gateway.configs);
   return r;
 }
 
@@ -379,7 +384,7 @@ begin (struct serve *s)
 
   s->accept.gateway = g;
   s->accept.loop = loop;
-  s->accept.most = (size_t) s->configs->settings.max_connections;
+  s->accept.most = (size_t) s->gateway.configs->settings.max_connections;
   if (r == 0)
     r = gw_reload_init (&s->reload, loop);
   if (r == 0)
@@ -396,14 +401,15 @@ serve (struct serve *s, kw_client *client)
   char why[512];
   int r;
 
-  if (gw_config_new (client, &s->configs, why, sizeof why) != 0) {
+  if (gw_config_new (client, &s->gateway.configs, why, sizeof why) != 0) {
     cli_say ("serve: %s", why);
     return CLI_USAGE;
   }
   observe (s, client);
-  r = gw_log_open (&g->log, s->configs->settings.access_log);
+  r = gw_log_open (&g->log, s->gateway.configs->settings.access_log);
   if (r != 0) {
-    cli_say ("serve: access_log = %s: %s", s->configs->settings.access_log, strerror (-r));
+    cli_say ("serve: access_log = %s: %s", s->gateway.configs->settings.access_log,
+             strerror (-r));
     return CLI_USAGE;
   }
   r = listen_somewhere (s);
@@ -449,10 +455,10 @@ end (struct serve *s)
   end_workers (s);
   gw_listen_close (&s->accept.listeners);
   gw_reload_clear (&s->reload);
-  while (s->configs != NULL) {
-    struct gw_config *next = s->configs->next;
-    kw_client_close (gw_config_end (s->configs));
-    s->configs = next;
+  while (s->gateway.configs != NULL) {
+    struct gw_config *next = s->gateway.configs->next;
+    kw_client_close (gw_config_end (s->gateway.configs));
+    s->gateway.configs = next;
   }
   gw_notes_free (g->notes);
   if (s->signals.fd >= 0)

@@ -145,6 +145,30 @@ START_TEST (a_probe_that_says_nothing_leaves_it_to_the_next)
 }
 END_TEST
 
+START_TEST (a_reset_forgets_what_failed_before_it)
+{
+  uint64_t old = passes (), probe;
+
+  fail_in_a_row (2);
+  ck_assert_int_eq (gw_breaker_reset (&b), 0);
+  fail_in_a_row (2);
+  ck_assert_int_eq (b.state, GW_BREAKER_CLOSED);
+  fail_in_a_row (1);
+  ck_assert_int_eq (gw_breaker_reset (&b), 1);
+  ck_assert_int_eq (gw_breaker_wait_ms (&b, now), 0);
+  for (int i = 0; i < 3; i++)
+    failed (old);
+  ck_assert_int_eq (b.state, GW_BREAKER_CLOSED);
+  fail_in_a_row (3);
+  now += 100;                   /* not twice as long */
+  probe = passes ();
+  ck_assert_int_eq (gw_breaker_reset (&b), 1);
+  failed (probe);
+  (void) passes ();
+  ck_assert_int_eq (b.state, GW_BREAKER_CLOSED);
+}
+END_TEST
+
 START_TEST (the_jitter_is_a_quarter_at_most)
 {
   static const struct { uint32_t random; int64_t wait; } rows[] = {
@@ -269,6 +293,7 @@ breaker_suite (void)
   tcase_add_test (t, one_probes_and_its_success_closes);
   tcase_add_test (t, a_probe_that_fails_opens_it_for_twice_as_long);
   tcase_add_test (t, a_probe_that_says_nothing_leaves_it_to_the_next);
+  tcase_add_test (t, a_reset_forgets_what_failed_before_it);
   tcase_add_test (t, the_jitter_is_a_quarter_at_most);
   tcase_add_test (t, without_failures_to_count_it_stays_closed);
   tcase_add_loop_test (t, what_always_holds, 0, 50);

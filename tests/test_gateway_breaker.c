@@ -320,6 +320,85 @@ START_TEST (a_streams_first_content_closes_it)
 }
 END_TEST
 
+/* ---- Resets --------------------------------------------------------------------------- */
+
+#define TWO LONG "breaker_failures = 1\n"
+
+/* groq and other, each with an open breaker, though they would answer again. */
+static void
+open_both (void)
+{
+  other = sim_serving (OTHER_MODEL);
+  start_gateway ("", TWO, "", section_of ("other", simctl_base_url (other), TWO));
+  simctl_fault (sim, "drop,count=1");
+  simctl_fault (other, "drop,count=1");
+  ask ("POST", CHAT, HELLO);
+  ask ("POST", "/other" CHAT, HELLO);
+  breaker_is ("groq", "open");
+  breaker_is ("other", "open");
+}
+
+static void
+reset (const char *what)
+{
+  ask ("POST", format ("/reset%s", what), NULL);
+  ck_assert_msg (a.status == 200, "%s", a.heard.bytes);
+}
+
+START_TEST (after_a_reset_the_next_one_asks_again)
+{
+  struct heard w = { 0 };
+  int fd;
+
+  open_both ();
+  fd = client_connect ();
+  say_request (fd, "GET", "/events", "", NULL);
+  hear_until (fd, &w, "\n\n");
+  w.len = 0;
+  reset ("?provider=groq");
+  ck_assert_ptr_nonnull (strstr (a.body, "\"state\": \"closed\","));    /* it says so itself */
+  breaker_is ("groq", "closed");
+  metric_is ("keywheel_breaker_state{provider=\"groq\"} 0\n");
+  hear_until (fd, &w, "\"type\":\"reset\",\"provider\":\"groq\"");
+  hear_until (fd, &w, "\"type\":\"breaker\",\"provider\":\"groq\",\"reason\":\"reset\"}");
+  hear_until (fd, &w, "\"breaker\":{\"state\":\"closed\"}");
+  ck_assert (proc_expect (gateway, 2, "groq is asked again: it was reset", PATIENCE_MS));
+  ask ("POST", CHAT, HELLO);
+  is_served_by ("groq", "");
+  breaker_is ("other", "open"); /* which was not named */
+  metric_is ("keywheel_breaker_state{provider=\"other\"} 1\n");
+  (void) close (fd);
+  free (w.bytes);
+}
+END_TEST
+
+START_TEST (a_reset_of_all_is_of_all_breakers)
+{
+  open_both ();
+  reset ("");
+  breaker_is ("groq", "closed");
+  breaker_is ("other", "closed");
+  ask ("POST", "/other" CHAT, "{\"model\":\"" OTHER_MODEL "\",\"messages\":[{\"role\":"
+                              "\"user\",\"content\":\"hi\"}]}");
+  ck_assert_int_eq (a.status, 200);
+}
+END_TEST
+
+START_TEST (a_reset_of_a_key_is_of_no_breaker)
+{
+  open_both ();
+  reset ("?provider=groq&key=primary");
+  breaker_is ("groq", "open");
+  reset ("?key=primary");
+  breaker_is ("groq", "open");
+  ask ("POST", "/reset?provider=nobody", NULL);
+  is_error (404, "unknown_key");
+  ask ("POST", "/reset?provider=groq&key=nothing", NULL);
+  is_error (404, "unknown_key");
+  breaker_is ("groq", "open");
+}
+END_TEST
+
 static Suite *
 gateway_breaker_suite (void)
 {
@@ -339,6 +418,9 @@ gateway_breaker_suite (void)
   tcase_add_test (t, a_probe_that_is_given_up_is_followed_by_another);
   tcase_add_test (t, a_refusal_closes_it_too);
   tcase_add_test (t, a_streams_first_content_closes_it);
+  tcase_add_test (t, after_a_reset_the_next_one_asks_again);
+  tcase_add_test (t, a_reset_of_all_is_of_all_breakers);
+  tcase_add_test (t, a_reset_of_a_key_is_of_no_breaker);
   suite_add_tcase (s, t);
   return s;
 }

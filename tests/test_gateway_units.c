@@ -238,11 +238,11 @@ START_TEST (failovers_for_another_reason_or_at_another_time_are_another_note)
   gw_notes_failover (notes, "groq", "other", "provider_timeout", 1001);
   gw_notes_failover (notes, "groq", "other", "keys_exhausted", 1002);   /* goes on */
   gw_notes_failover (notes, "groq", "other", "keys_exhausted", 12000);
-  gw_notes_breaker (notes, "other", 99000, 12001);      /* not its own */
+  gw_notes_breaker (notes, "other", "open", 99000, 12001);      /* not its own */
   gw_notes_failover (notes, "groq", "other", "keys_exhausted", 12002);
-  gw_notes_breaker (notes, "groq", 99000, 12003);
+  gw_notes_breaker (notes, "groq", "open", 99000, 12003);
   gw_notes_failover (notes, "groq", "other", "keys_exhausted", 12004);
-  gw_notes_breaker (notes, "groq", 0, 12005);
+  gw_notes_breaker (notes, "groq", "closed", 0, 12005);
   ck_assert_uint_eq (gw_notes_all (notes, all), 7);
   ck_assert_uint_eq (all[0].times, 2);
   ck_assert_uint_eq (all[2].times, 2);

@@ -17,6 +17,7 @@ function sentence(note) {
       : `all keys${note.provider ? ` of ${note.provider}` : ''} were reset`;
     case 'failover': return `${note.provider} fails over to ${note.to}`;
     case 'breaker': return note.reason === 'open' ? `${note.provider} fails: its breaker is open`
+      : note.reason === 'reset' ? `${note.provider} is asked again: its breaker was reset`
       : `${note.provider} answers again: its breaker is closed`;
     default: return note.text ?? '';
   }

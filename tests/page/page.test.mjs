@@ -240,6 +240,18 @@ test('a provider that fails is seen, and where its requests go', TIMEOUT, async 
     await says(failover, /^breaker closedfalls back to other$/);
     await says(page.locator('#notes li'), /groq answers again: its breaker is closed$/);
   });
+
+  await t.test('its button closes the breaker', async () => {
+    await gate.fault('drop');
+    for (let i = 0; i < 3; i += 1)
+      assert.equal(await gate.chat(), 'second');
+    await says(failover, /^breaker open/);
+    await gate.fault(null);
+    await page.getByRole('button', { name: 'Reset all keys of groq' }).click();
+    await says(failover, /^breaker closedfalls back to other$/);
+    await says(page.locator('#notes li'), /groq is asked again: its breaker was reset$/);
+    assert.equal(await gate.chat(), 'spare');
+  });
 });
 
 test('it fits eyes and screens', TIMEOUT, async (t) => {
