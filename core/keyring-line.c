@@ -121,34 +121,42 @@ kwi_ring_stand (struct kwi_line *l, size_t key, const struct kwi_ask *ask,
 
 /* ---- Waking, and what is no longer needed ----------------------------------------- */
 
-static void
+/* Whether there is one. */
+static int
 wake_first (struct kwi_keyring *r, struct kwi_line *l)
 {
-  if (l->first == NULL || l->first->woken)
-    return;
+  if (l->first == NULL)
+    return 0;
+  if (l->first->woken)
+    return 1;
   l->first->woken = 1;
   r->wake (l->first);
+  return 1;
 }
 
 /* Of a subject; 0: those for any key. */
-static void
+static int
 wake_subject (struct kwi_keyring *r, uint32_t subject)
 {
   struct kwi_line *l;
+  int any = 0;
 
   for (l = r->lines[subject % RING_CHAINS]; l != NULL; l = l->next)
     if (l->subject == subject)
-      wake_first (r, l);
+      any |= wake_first (r, l);
+  return any;
 }
 
-void
+int
 kwi_ring_wake (struct kwi_keyring *r, size_t key)
 {
-  wake_subject (r, 0);
-  wake_subject (r, r->keys[key].subject);
-  wake_subject (r, r->provider);
+  int any = wake_subject (r, 0);
+
+  any |= wake_subject (r, r->keys[key].subject);
+  any |= wake_subject (r, r->provider);
   if (r->keys[key].account != 0)
-    wake_subject (r, r->keys[key].account);
+    any |= wake_subject (r, r->keys[key].account);
+  return any;
 }
 
 /* Keys that were passed over for it are to be looked at again. */
@@ -228,7 +236,7 @@ kwi_ring_reset_lines (struct kwi_keyring *r, size_t key)
         kwi_line_reset (l);
         reopen (r, l);
       }
-      wake_first (r, l);
+      (void) wake_first (r, l);
     }
 }
 
@@ -254,7 +262,7 @@ quit (struct kwi_keyring *r, struct kwi_waiter *w)
   kwi_line_quit (w);
   r->n_waiting--;
   r->n_any -= l->subject == 0;
-  wake_first (r, l);
+  (void) wake_first (r, l);
   if (l->n == 0 && l->subject != 0)
     reopen (r, l);
   return l->n == 0;
@@ -421,7 +429,7 @@ kwi_keyring_line_up (struct kwi_keyring *r, struct kwi_hold *hold,
   if (l != NULL)
     reopen (r, l);
   if (r->n_lines > 0 && (l == NULL || l->first != w))
-    kwi_ring_wake (r, hold->key);
+    (void) kwi_ring_wake (r, hold->key);
   tidy (r);
   (void) pthread_mutex_unlock (&r->lock);
   return code;

@@ -6,6 +6,7 @@
 
 #include "keyring.h"
 #include "ring-cache.h"
+#include "ring-kin.h"
 #include "ring-line.h"
 
 /* In front of an account's name among the store's subjects. */
@@ -33,6 +34,7 @@ struct ring_key {
   char name[64];
   char fingerprint[17];
   uint64_t handed_requests, handed_tokens; /* to a ring that comes after this one */
+  struct kwi_place *place;      /* in_flight of all its kin; NULL: it has none */
 } __attribute__ ((__aligned__ (KEY_ALIGN)));
 
 struct ring_account {
@@ -91,7 +93,15 @@ struct kwi_keyring {
   struct kwi_cache *caches[RING_CACHES];
   size_t n_caches;
   uint8_t cache_of[KWI_STORE_MODELS + 1]; /* its place + 1; 0: none      */
+  _Atomic (struct kwi_kin *) kin; /* until the ring ends; NULL: it has none */
+  struct kwi_keyring *newer;    /* the next of them                       */
+  atomic_size_t promised;       /* key + 1: the next free place is ours   */
 };
+
+/* ---- keyring.c ------------------------------------------------------------- */
+
+/* Of a lock that is held for moments. */
+void kwi_ring_init_lock (pthread_mutex_t *);
 
 /* ---- ring-account.c ------------------------------------------------------- */
 
@@ -146,8 +156,9 @@ void kwi_ring_queue (struct kwi_keyring *, const struct kwi_ask *,
                      struct kwi_waiter *, struct kwi_pick *);
 void kwi_ring_quit (struct kwi_keyring *, struct kwi_waiter *);
 
-/* What those wait for who wait for any key, or for this one, may have changed. */
-void kwi_ring_wake (struct kwi_keyring *, size_t key);
+/* What those wait for who wait for any key, or for this one, may have changed.  Whether
+ * somebody does. */
+int kwi_ring_wake (struct kwi_keyring *, size_t key);
 /* What parked a key is forgotten: those who wait still follow one another. */
 void kwi_ring_freed (struct kwi_keyring *, size_t key);
 /* Limits are forgotten, of one key or (the count) of all. */
@@ -203,9 +214,11 @@ int kwi_ring_is_full (struct kwi_keyring *, size_t key);
 /* A request goes out on the hold's key; stays: it was not the strategy's. */
 void kwi_ring_hold (struct kwi_keyring *, const struct kwi_ask *,
                     struct kwi_hold *, int stays);
-/* It is over; j NULL: without an answer. */
-void kwi_ring_unhold (struct kwi_keyring *, struct kwi_hold *,
-                      const struct kwi_judgement *);
+/* It is over; j NULL: without an answer.  1: its kin are to be told of it. */
+int kwi_ring_unhold (struct kwi_keyring *, struct kwi_hold *,
+                     const struct kwi_judgement *);
+/* A key that was full is to be looked at again. */
+void kwi_ring_open_full (struct kwi_keyring *, size_t key);
 
 /* ---- ring-pick.c ---------------------------------------------------------- */
 

@@ -12,8 +12,8 @@
 
 /* Held for a fraction of a microsecond: who finds it taken spins for a moment
  * before the kernel puts him to sleep. */
-static void
-init_lock (pthread_mutex_t *lock)
+void
+kwi_ring_init_lock (pthread_mutex_t *lock)
 {
   pthread_mutexattr_t attr;
 
@@ -34,7 +34,7 @@ kwi_keyring_new (atomic_uint_fast64_t *seq, void (*wake) (struct kwi_waiter *))
     return NULL;
   r->seq = seq;
   r->wake = wake;
-  init_lock (&r->lock);
+  kwi_ring_init_lock (&r->lock);
   r->store = kwi_store_new ();
   if (r->store != NULL)
     r->provider = kwi_store_subject (r->store, "provider");
@@ -50,6 +50,7 @@ kwi_keyring_free (struct kwi_keyring *r)
 {
   if (r == NULL)
     return;
+  kwi_kin_leave (r);
   kwi_store_free (r->store);
   (void) pthread_mutex_destroy (&r->lock);
   kwi_ring_drop_caches (r);
@@ -258,6 +259,7 @@ kwi_keyring_pick (struct kwi_keyring *r, const char *model, size_t prefer,
                   struct kwi_pick *ret)
 {
   struct kwi_ask ask = { .model = model, .call = call };
+  struct kwi_kin *kin;
 
   *ret = (struct kwi_pick) {
     .picked = KWI_PICK_NONE,
@@ -268,7 +270,7 @@ kwi_keyring_pick (struct kwi_keyring *r, const char *model, size_t prefer,
     .full_key = KWI_NO_KEY,
     .limited_ready_ms = KWI_NEVER,
   };
-  (void) pthread_mutex_lock (&r->lock);
+  kin = kwi_kin_lock (r);
   ask.now_ms = kwi_ring_now (r, now_ms);
   ask.m = r->strategy == KWI_PRIORITY && !kwi_ring_learns (r)
           ? kwi_store_find_model (r->store, model) : kwi_ring_number (r, model);
@@ -287,27 +289,31 @@ kwi_keyring_pick (struct kwi_keyring *r, const char *model, size_t prefer,
   if (waiter != NULL && (r->n_lines > 0 || ret->picked != KWI_PICK_KEY))
     kwi_ring_queue (r, &ask, waiter, ret);
   ret->seq = atomic_fetch_add (r->seq, KWI_SEQ_STEP) + 1;
-  (void) pthread_mutex_unlock (&r->lock);
+  kwi_kin_unlock (r, kin, waiter != NULL);
 }
 
 void
 kwi_keyring_leave (struct kwi_keyring *r, struct kwi_hold *hold,
                    const char *model, uint64_t call, struct kwi_waiter *waiter)
 {
+  size_t gave = KWI_NO_KEY;
+
   (void) model;                 /* its number is in the hold */
   (void) pthread_mutex_lock (&r->lock);
   if (waiter != NULL)
     kwi_ring_quit (r, waiter);
   if (hold->key < r->n) {
     kwi_ring_unbook (r, &hold->booking);
-    kwi_ring_unhold (r, hold, NULL);
+    if (kwi_ring_unhold (r, hold, NULL))
+      gave = hold->key;
     (void) kwi_ring_probe_end (r, hold, call, 0);
     if (r->n_lines > 0) {
       kwi_ring_passed (r, hold, NULL, 0, 0);
-      kwi_ring_wake (r, hold->key);
+      (void) kwi_ring_wake (r, hold->key);
     }
   }
   (void) pthread_mutex_unlock (&r->lock);
+  kwi_kin_tell (r, gave);
 }
 
 /* Tell: others that this key was reset, and not all. */
@@ -342,4 +348,5 @@ kwi_keyring_reset (struct kwi_keyring *r, size_t key, int64_t now_ms)
   kwi_ring_tell_reset (r, one ? r->provider : 0);
   kwi_ring_reset_lines (r, key);
   (void) pthread_mutex_unlock (&r->lock);
+  kwi_kin_reset (r, key, epoch_ms, now_ms);
 }

@@ -15,6 +15,7 @@
 #include "keyring.h"
 #include "loader.h"
 #include "mistakes.h"
+#include "ring-kin.h"
 #include "secrets.h"
 #include "state.h"
 #include "transport.h"
@@ -434,6 +435,9 @@ kw_client_close (kw_client *c)
   if (c == NULL)
     return;
   kwi_async_close (c);
+  for (i = 0; i < c->n_providers; i++)
+    if (c->providers[i]->ring != NULL)  /* they would tell a state that is gone */
+      kwi_kin_leave (c->providers[i]->ring);
   kwi_state_free (c->share);
   (void) pthread_mutex_destroy (&c->loops_lock);
   (void) pthread_mutex_destroy (&c->own_lock);

@@ -183,9 +183,11 @@ kwi_keyring_learn_from (struct kwi_keyring *ring, struct kwi_keyring *from,
 {
   struct handing h = { .ring = from };
   size_t i, key;
+  int failed;
 
-  if (ring->n == 0 || from->n == 0)
+  if (ring->n == 0 || from->n == 0 || ring == from)
     return 0;
+  failed = kwi_kin_join (ring, from) != 0;
   collect (from, &h);
   for (i = 0; i < h.n; i++)
     (void) kwi_keyring_hear (ring, &h.of[i], now_ms, &key);
@@ -193,5 +195,5 @@ kwi_keyring_learn_from (struct kwi_keyring *ring, struct kwi_keyring *from,
     hand_counts (ring, from);
   hand_models (ring, from);
   free (h.of);
-  return h.failed ? -1 : 0;
+  return failed || h.failed ? -1 : 0;
 }

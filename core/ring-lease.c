@@ -54,7 +54,7 @@ kwi_keyring_lease_on (struct kwi_keyring *r, int on)
   }
   kwi_ring_changed_all (r);
   for (i = 0; i < r->n && r->n_lines > 0; i++)
-    kwi_ring_wake (r, i);
+    (void) kwi_ring_wake (r, i);
   (void) pthread_mutex_unlock (&r->lock);
 }
 
@@ -137,7 +137,7 @@ kwi_keyring_leased (struct kwi_keyring *r, const struct kwi_lease_ask *ask,
   if (granted > had || k->denied || was_denied) {
     kwi_ring_changed (r, ask->key, k->subject, KWI_EVERY_MODEL);
     if (r->n_lines > 0)
-      kwi_ring_wake (r, ask->key);
+      (void) kwi_ring_wake (r, ask->key);
   }
   (void) pthread_mutex_unlock (&r->lock);
 }

@@ -141,12 +141,19 @@ kwi_ring_refresh (struct kwi_keyring *r, const struct kwi_ask *ask)
 
 /* ---- Requests on a key ------------------------------------------------------- */
 
+/* Those of its kin's calls, too. */
+static uint32_t
+on_key (const struct kwi_keyring *r, const struct ring_key *k)
+{
+  return k->place != NULL ? kwi_kin_taken (k->place, r) : k->in_flight;
+}
+
 int
 kwi_ring_is_full (struct kwi_keyring *r, size_t key)
 {
   if (r->max_concurrency == 0)
     return 0;
-  if (r->keys[key].in_flight >= r->max_concurrency)
+  if (on_key (r, &r->keys[key]) >= r->max_concurrency)
     return 1;
   return r->leases ? kwi_ring_lacks_place (r, key) : 0;
 }
@@ -160,6 +167,8 @@ kwi_ring_hold (struct kwi_keyring *r, const struct kwi_ask *ask,
   int64_t more = 0;
 
   k->in_flight++;
+  if (k->place != NULL)
+    kwi_kin_take (k->place);
   if (k->in_flight > k->peak)
     k->peak = k->in_flight;
   hold->held = 1;
@@ -217,19 +226,30 @@ settle_charge (struct kwi_keyring *r, struct kwi_hold *hold,
 }
 
 void
-kwi_ring_unhold (struct kwi_keyring *r, struct kwi_hold *hold,
-                 const struct kwi_judgement *j)
+kwi_ring_open_full (struct kwi_keyring *r, size_t key)
 {
   size_t i;
 
-  if (!hold->held)
-    return;
-  hold->held = 0;
-  r->keys[hold->key].in_flight--;
-  settle_charge (r, hold, j);
   if (r->max_concurrency == 0)
     return;
   for (i = 0; i < r->n_caches; i++)
-    if (kwi_cache_is_full (r->caches[i], hold->key))
-      kwi_cache_open (r->caches[i], hold->key);
+    if (kwi_cache_is_full (r->caches[i], key))
+      kwi_cache_open (r->caches[i], key);
+}
+
+int
+kwi_ring_unhold (struct kwi_keyring *r, struct kwi_hold *hold,
+                 const struct kwi_judgement *j)
+{
+  struct ring_key *k = &r->keys[hold->key];
+
+  if (!hold->held)
+    return 0;
+  hold->held = 0;
+  k->in_flight--;
+  if (k->place != NULL)
+    kwi_kin_give (k->place);
+  settle_charge (r, hold, j);
+  kwi_ring_open_full (r, hold->key);
+  return k->place != NULL;
 }

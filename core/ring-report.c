@@ -43,7 +43,7 @@ learn_account (struct kwi_keyring *r, size_t key, const char *account,
     return;
   id = kwi_store_subject (r->store, subject);
   if (r->n_lines > 0)           /* who waits for the old one's sake */
-    kwi_ring_wake (r, key);
+    (void) kwi_ring_wake (r, key);
   if (id == 0 || kwi_ring_join (r, key, id) != 0)
     return;
   (void) memccpy (k->account_name, account, '\0', sizeof k->account_name - 1);
@@ -175,6 +175,7 @@ kwi_keyring_report (struct kwi_keyring *r, struct kwi_hold *hold,
   struct ring_key *k = &r->keys[hold->key];
   int64_t ms = park_ms (j, default_park_ms, received_ms, now_ms), until_ms;
   struct kwi_fact *probed = NULL;
+  int gave;
 
   /* Not its members, which are an eighth of a kilobyte. */
   memset (ret, 0, offsetof (struct kwi_effect, members) + 1);
@@ -192,13 +193,15 @@ kwi_keyring_report (struct kwi_keyring *r, struct kwi_hold *hold,
   if (ret->revived > 0 && r->pace != 0)
     kwi_pace_revived (kwi_ring_model (r, kwi_ring_number (r, model)));
   count_answer (r, hold->key, j);
-  kwi_ring_unhold (r, hold, j);
+  gave = kwi_ring_unhold (r, hold, j);
   if (r->n_lines > 0) {
     kwi_ring_passed (r, hold, j, parks, received_ms);
     if (probed != NULL && ret->revived > 0)
       kwi_ring_revived (r, hold, probed, j, received_ms, now_ms);
-    kwi_ring_wake (r, hold->key);
+    (void) kwi_ring_wake (r, hold->key);
   }
   ret->seq = atomic_fetch_add (r->seq, KWI_SEQ_STEP) + 1;
   (void) pthread_mutex_unlock (&r->lock);
+  if (gave)
+    kwi_kin_tell (r, hold->key);
 }

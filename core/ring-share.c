@@ -322,7 +322,7 @@ look_again (struct kwi_keyring *r, size_t key, int freed)
     if (freed)
       kwi_ring_freed (r, i);
     else
-      kwi_ring_wake (r, i);
+      (void) kwi_ring_wake (r, i);
   if (freed)
     kwi_ring_reset_lines (r, key != KWI_NO_KEY ? key : r->n);
 }

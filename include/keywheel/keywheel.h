@@ -196,7 +196,8 @@ KW_API int kw_sync (kw_client *, struct kw_error *err);
 /* What from has found out becomes known to c, too, of keys that are in both: for a
  * program that opens its configuration again, when the new client is there, and
  * again before the old one is closed, as its calls go on finding out.  Both may be
- * at work.  Or KW_ERR_MEMORY. */
+ * at work: a place of max_concurrency that a call of either holds counts for both, and
+ * a reset is of both.  Or KW_ERR_MEMORY. */
 KW_API int kw_client_learn_from (kw_client *c, kw_client *from);
 
 /* ---- Requests ---------------------------------------------------------- */
