@@ -33,20 +33,21 @@ gw_config_new (kw_client *client, struct gw_config **ret, char *text, size_t siz
 }
 
 void
-gw_config_inherit (struct gw_gateway *g, struct gw_config *config,
-                   const struct gw_config *from, int64_t now_ms)
-{
-  (void) kw_client_learn_from (config->client, from->client);
-  gw_clients_inherit (&config->clients, &from->clients);
-  gw_providers_inherit (g, &config->providers, config->client, &from->providers,
-                        from->client, now_ms);
-}
-
-void
 gw_config_learn (struct gw_config *newest)
 {
   for (struct gw_config *c = newest->next; c != NULL; c = c->next)
     (void) kw_client_learn_from (newest->client, c->client);
+}
+
+void
+gw_config_inherit (struct gw_gateway *g, struct gw_config *config, int64_t now_ms)
+{
+  const struct gw_config *from = config->next;
+
+  gw_config_learn (config);
+  gw_clients_inherit (&config->clients, &from->clients);
+  gw_providers_inherit (g, &config->providers, config->client, &from->providers,
+                        from->client, now_ms);
 }
 
 kw_client *

@@ -27,10 +27,9 @@ struct gw_config {
 
 /* Takes the client over, also on failure.  0; -1: why is in text. */
 int gw_config_new (kw_client *, struct gw_config **ret, char *text, size_t size);
-/* It takes the place of the newest one: what that one knows of its keys, its clients
+/* It takes the place of the one behind it: what that one knows of its keys, its clients
  * and its providers it knows, too.  Before a loop has it. */
-void gw_config_inherit (struct gw_gateway *, struct gw_config *,
-                        const struct gw_config *from, int64_t now_ms);
+void gw_config_inherit (struct gw_gateway *, struct gw_config *, int64_t now_ms);
 /* What the calls of older ones have found out since.  Now and then, and before one of
  * them ends. */
 void gw_config_learn (struct gw_config *newest);

@@ -196,7 +196,7 @@ hand_out (struct serve *s, struct gw_config *config)
   config->next = g->configs;
   g->configs = config;
   gw_unlock (g);
-  gw_config_inherit (g, config, config->next, gw_now_ms ());
+  gw_config_inherit (g, config, gw_now_ms ());
   for (size_t i = 0; i < g->n_workers; i++)
     if (gw_worker_take_config (&g->workers[i], config) != 0) {
       cli_say ("no memory to hand the new configuration on: a loop goes on with the old one");

@@ -1,36 +1,6 @@
 /* keywheel serve: what a reload does not forget: what was learnt about the keys, where
  * it is kept in memory; what each client has used of its bounds; the breakers. */
-#include "failkit.h"
-
-/* ---- Worlds ------------------------------------------------------------------------- */
-
-/* The state is in memory; options are groq's, and rest is more sections. */
-static void
-write_memory_ini (const char *url, const char *options, const char *rest)
-{
-  const char *text
-    = format ("[keywheel]\nprovider = groq\nlog_level = info\nstate = memory\n"
-              "[provider groq]\nbase_url = %s\nbackoff_initial = 1ms\nbackoff_max = 5ms\n"
-              "max_retries = 0\n%s\n%s\n", url, options, rest);
-
-  write_file ("keywheel.ini", text, strlen (text));
-}
-
-static void
-start (const char *url, const char *options, const char *rest)
-{
-  set_env (ini);
-  write_memory_ini (url, options, rest);
-  gateway_start ();
-}
-
-/* Once in a test: what it says of it is found again. */
-static void
-reload (void)
-{
-  proc_signal (gateway, SIGHUP);
-  ck_assert (proc_expect (gateway, 2, "the configuration was read again", PATIENCE_MS));
-}
+#include "reloadkit.h"
 
 /* The member of a key of groq's in /status. */
 static struct json_object *
@@ -314,34 +284,6 @@ START_TEST (a_half_open_one_is_probed_anew)
 }
 END_TEST
 
-/* It meets the breakers of the old configuration. */
-START_TEST (a_reset_reaches_those_that_calls_from_before_meet)
-{
-  int fd, up;
-
-  set_env ("GROQ_API_KEY=" SECRET "a");
-  set_env ("OTHER_KEY=" SECRET "o");
-  other = sim_serving (MODEL);
-  start (provider_listen (), "fallback = other",
-         section_of ("other", simctl_base_url (other), "breaker_failures = 1\n"
-                     "breaker_open = 1h\nbreaker_open_max = 1h"));
-  simctl_fault (other, "drop,count=1");
-  ask ("POST", "/other" CHAT, HELLO);
-  breaker_is ("other", "open");
-  fd = client_connect ();
-  say_request (fd, "POST", CHAT, "Connection: close\r\n", HELLO);
-  up = provider_take ("}]}");
-  reload ();
-  ask ("POST", "/reset?provider=other", NULL);
-  ck_assert_int_eq (a.status, 200);
-  breaker_is ("other", "closed");
-  (void) close (up);
-  answer_clear ();
-  finish_answer (fd);
-  is_served_by ("other", "groq=provider_unavailable");
-}
-END_TEST
-
 static Suite *
 gateway_reload_suite (void)
 {
@@ -359,7 +301,6 @@ gateway_reload_suite (void)
   tcase_add_test (t, it_is_open_no_longer_than_the_new_rules_have_it);
   tcase_add_test (t, of_another_address_it_is_closed);
   tcase_add_test (t, a_half_open_one_is_probed_anew);
-  tcase_add_test (t, a_reset_reaches_those_that_calls_from_before_meet);
   suite_add_tcase (s, t);
   return s;
 }
