@@ -338,6 +338,9 @@ time_out (const struct kwi_exchange *x, int *ret_is_deadline)
   return attempt < deadline ? attempt : deadline;
 }
 
+/* So many, each a millisecond later, where there is always more to read. */
+enum { LOOKS_MOST = 100 };
+
 static void
 on_time_out (struct kwi_timer *t)
 {
@@ -354,8 +357,8 @@ on_time_out (struct kwi_timer *t)
   }
   /* It may have been us who stood still, and the answer is there: all that has come
    * is looked at first. */
-  if (!x->late || loop->unread) {
-    x->late = 1;
+  if (x->late == 0 || (loop->unread && x->late < LOOKS_MOST)) {
+    x->late++;
     kwi_timer_set (&loop->timers, t, loop->now_ms + 1);
     return;
   }

@@ -81,7 +81,7 @@ struct kwi_exchange {
   size_t skip;                  /* bytes that come again after a pause    */
   int64_t began_ms, heard_ms;   /* sent; the last byte came               */
   struct kwi_timer timer;
-  int late;                     /* a time-out has passed: one more look    */
+  int late;                     /* looks since a time-out has passed      */
 };
 
 void kwi_exchange_begin (struct kwi_lane *, struct kwi_exchange *);
