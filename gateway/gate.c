@@ -74,13 +74,15 @@ check_host (struct gw_request *r)
 
 /* ---- Origin ---------------------------------------------------------------------- */
 
+/* https: of our page by way of a proxy that has the certificate. */
 static int
 is_own_origin (const struct gw_request *r, const char *origin)
 {
   const char *host = field (r, MHD_HTTP_HEADER_HOST);
+  size_t scheme = strncmp (origin, "http://", 7) == 0 ? 7
+                  : strncmp (origin, "https://", 8) == 0 ? 8 : 0;
 
-  return host != NULL && strncmp (origin, "http://", 7) == 0
-         && strcasecmp (origin + 7, host) == 0;
+  return host != NULL && scheme > 0 && strcasecmp (origin + scheme, host) == 0;
 }
 
 /* An image or a script that a page takes from here comes without an Origin; but

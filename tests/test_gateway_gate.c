@@ -23,10 +23,12 @@ static const struct {
   { "[::1].evil.example", "", 200, "" },           /* no name of DNS is so */
   { "", "", 403, "host_not_allowed" },
   { "127.0.0.1:8787", "Origin: http://127.0.0.1:8787\r\n", 200, "" },
+  { "keys.lan", "Origin: https://keys.lan\r\n", 200, "" },        /* a proxy's TLS */
   { "127.0.0.1:8787", "Origin: https://app.example\r\n", 200, "" }, /* allowed_origins */
   { "127.0.0.1:8787", "Origin: http://127.0.0.1:3000\r\n", 403, "origin_not_allowed" },
   { "127.0.0.1:8787", "Origin: https://evil.example\r\n", 403, "origin_not_allowed" },
   { "127.0.0.1:8787", "Origin: http://app.example\r\n", 403, "origin_not_allowed" },
+  { "127.0.0.1:8787", "Origin: https://127.0.0.1\r\n", 403, "origin_not_allowed" },
   { "127.0.0.1:8787", "Origin: null\r\n", 403, "origin_not_allowed" },
 };
 
