@@ -259,6 +259,13 @@ kwi_body_chunk_has_content (struct json_object *json)
   return 0;
 }
 
+int
+kwi_body_chunk_is_unknown (struct json_object *json)
+{
+  return member (json, "choices") == NULL
+         && !json_object_is_type (member (json, "type"), json_type_string);
+}
+
 void
 kwi_body_error_text (struct json_object *json, char *buf, size_t size)
 {

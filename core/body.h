@@ -51,6 +51,8 @@ const char *kwi_body_chunk_text (struct json_object *json, size_t *ret_len);
 /* A chunk carries content: text, a tool call, a refusal, or the end; or it is
  * an event of another kind, and more than an announcement. */
 int kwi_body_chunk_has_content (struct json_object *json);
+/* It is neither a chat's chunk nor an event that says by its type what it is. */
+int kwi_body_chunk_is_unknown (struct json_object *json);
 
 /* What a provider says of an error, in the places where Chat Completions and
  * its relatives put it; buf is "" if nowhere.  For people only. */

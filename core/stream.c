@@ -189,12 +189,15 @@ take_chunk (struct kwi_stream *s, const char *data, unsigned speaks_of,
   if (s->on_text == NULL && (s->started || is_kept (s)) && !usage)
     return 0;
   json = json_tokener_parse (data);
-  if (json == NULL)
-    return 0;                   /* "[DONE]", or nothing of ours */
+  if (json == NULL) {           /* "[DONE]", or nothing of ours */
+    s->started |= s->relays && !s->is_chat && (speaks_of & KWI_EVENT_DONE) == 0;
+    return 0;
+  }
   if (usage)
     note_usage (s, j, json);
   if (!is_kept (s))
-    s->started |= kwi_body_chunk_has_content (json);
+    s->started |= kwi_body_chunk_has_content (json)
+                  || (s->relays && kwi_body_chunk_is_unknown (json));
   if (s->on_text != NULL)
     hand_on_text (s, json);
   json_object_put (json);

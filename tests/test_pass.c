@@ -300,6 +300,29 @@ START_TEST (a_stream_of_another_shape_begins_with_its_content)
 }
 END_TEST
 
+/* What nobody here knows is not held until its end. */
+START_TEST (a_stream_of_an_unknown_shape_begins_at_once)
+{
+  static const char *const events[] = {
+    "ff\r\ndata: {\"foo\":1}\n\n", "ff\r\ndata: [1,2]\n\n", "ff\r\ndata: plain text\n\n",
+    "ff\r\ndata: 7\n\n"
+  };
+  struct pass_step steps[] = {
+    { .status = "200 OK", .body = events[_i],
+      .headers = "Content-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n" } };
+  kw_request rq = request ("POST", "/responses");
+
+  pass_start (steps, "");
+  rq.body = "{\"model\":\"m\",\"stream\":true}";
+  rq.body_len = strlen (rq.body);
+  pass_run (&passed, &rq);           /* the end never comes */
+  ck_assert_int_eq (passed.code, KW_ERR_UNAVAILABLE);
+  ck_assert_int_eq (passed.n_start, 1);
+  ck_assert_str_eq (passed.data, events[_i] + strlen ("ff\r\n"));
+  ck_assert_int_eq (pass_stop (), 1);
+}
+END_TEST
+
 /* Also where the caller waits, and of a request of its own. */
 START_TEST (kw_chat_tells_of_the_beginning_too)
 {
@@ -366,6 +389,7 @@ suite (void)
   tcase_add_test (tc, a_packed_answer_is_unpacked_unless_nobody_asked);
   tcase_add_test (tc, an_event_stream_comes_byte_for_byte);
   tcase_add_test (tc, a_stream_of_another_shape_begins_with_its_content);
+  tcase_add_loop_test (tc, a_stream_of_an_unknown_shape_begins_at_once, 0, 4);
   tcase_add_test (tc, kw_chat_tells_of_the_beginning_too);
   suite_add_tcase (s, tc);
   return s;
