@@ -180,6 +180,8 @@ void kwi_ring_tell_key (struct kwi_keyring *, size_t key, uint32_t what);
 void kwi_ring_tell_reset (struct kwi_keyring *, uint32_t subject);
 /* Which key, by its subject; KWI_NO_KEY. */
 size_t kwi_ring_key_of (const struct kwi_keyring *, uint32_t subject);
+/* The same of another ring, by the subject's name; takes its lock. */
+size_t kwi_ring_find (struct kwi_keyring *, const char *subject);
 /* A reset of what is known of a subject, of key or its account; 0: of all.
  * Returns how many facts were blocked. */
 int kwi_ring_forget (struct kwi_keyring *, size_t key, uint32_t subject,

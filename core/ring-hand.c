@@ -107,18 +107,6 @@ take_served (struct kwi_keyring *r, size_t key)
   return n;
 }
 
-/* The same key of another ring. */
-static size_t
-same_key (struct kwi_keyring *ring, const char *subject)
-{
-  size_t key;
-
-  (void) pthread_mutex_lock (&ring->lock);
-  key = kwi_ring_key_of (ring, kwi_store_find_subject (ring->store, subject));
-  (void) pthread_mutex_unlock (&ring->lock);
-  return key;
-}
-
 static void
 hand_counts (struct kwi_keyring *ring, struct kwi_keyring *from)
 {
@@ -130,7 +118,7 @@ hand_counts (struct kwi_keyring *ring, struct kwi_keyring *from)
     (void) pthread_mutex_lock (&from->lock);
     subject = kwi_store_subject_name (from->store, from->keys[i].subject);
     (void) pthread_mutex_unlock (&from->lock);
-    key = same_key (ring, subject);
+    key = kwi_ring_find (ring, subject);
     if (key == KWI_NO_KEY)
       continue;
     n = take_served (from, i);

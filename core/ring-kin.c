@@ -64,17 +64,6 @@ enter (struct kwi_kin *kin, struct kwi_keyring *r, const struct kwi_keyring *bef
   (void) pthread_mutex_unlock (&r->lock);
 }
 
-static size_t
-find (struct kwi_keyring *r, const char *subject)
-{
-  size_t key;
-
-  (void) pthread_mutex_lock (&r->lock);
-  key = kwi_ring_key_of (r, kwi_store_find_subject (r->store, subject));
-  (void) pthread_mutex_unlock (&r->lock);
-  return key;
-}
-
 /* What it has under way counts from now on. */
 static void
 adopt (struct kwi_keyring *r, size_t key, struct kwi_place *place)
@@ -98,7 +87,7 @@ share (struct kwi_keyring *ring, struct kwi_keyring *from, size_t i)
 
   if (snprintf (subject, sizeof subject, "key:%s", k->fingerprint) < 0)
     return -1;
-  key = find (ring, subject);
+  key = kwi_ring_find (ring, subject);
   if (key == KWI_NO_KEY)
     return 0;
   if (place == NULL)

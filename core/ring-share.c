@@ -241,6 +241,17 @@ kwi_ring_key_of (const struct kwi_keyring *r, uint32_t subject)
   return i;
 }
 
+size_t
+kwi_ring_find (struct kwi_keyring *r, const char *subject)
+{
+  size_t key;
+
+  (void) pthread_mutex_lock (&r->lock);
+  key = kwi_ring_key_of (r, kwi_store_find_subject (r->store, subject));
+  (void) pthread_mutex_unlock (&r->lock);
+  return key;
+}
+
 /* The store's number of what others name; an account's is made, as a key may be
  * learnt to belong to it yet.  0: none of ours. */
 static uint32_t

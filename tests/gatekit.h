@@ -78,6 +78,27 @@ gateway_with_sim (const char *limits, const char *section)
   gateway_start ();
 }
 
+/* A provider that is never asked. */
+static inline void
+ini_only (const char *section)
+{
+  set_keys ();
+  set_env (ini);
+  write_gateway_ini ("http://127.0.0.1:9/v1", "", section);
+}
+
+static inline int
+connect_unix (const char *path)
+{
+  struct sockaddr_un at = { .sun_family = AF_UNIX };
+  int fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+  ck_assert_int_ge (fd, 0);
+  ck_assert_ptr_nonnull (memccpy (at.sun_path, path, '\0', sizeof at.sun_path));
+  ck_assert_int_eq (connect (fd, (struct sockaddr *) &at, sizeof at), 0);
+  return fd;
+}
+
 /* It ends well, and has told no secret. */
 static inline void
 gateway_stop (void)

@@ -4,15 +4,6 @@
 
 /* ---- Listening ------------------------------------------------------------------ */
 
-/* A provider that is never asked. */
-static void
-ini_only (const char *section)
-{
-  set_keys ();
-  set_env (ini);
-  write_gateway_ini ("http://127.0.0.1:9/v1", "", section);
-}
-
 START_TEST (an_address_that_is_wrong_is_told)
 {
   static const struct { const char *address, *text; } cases[] = {
@@ -57,18 +48,6 @@ START_TEST (the_address_of_the_configuration_is_taken)
   is_error (404, "unknown_url");
 }
 END_TEST
-
-static int
-connect_unix (const char *path)
-{
-  struct sockaddr_un at = { .sun_family = AF_UNIX };
-  int fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-  ck_assert_int_ge (fd, 0);
-  ck_assert_ptr_nonnull (memccpy (at.sun_path, path, '\0', sizeof at.sun_path));
-  ck_assert_int_eq (connect (fd, (struct sockaddr *) &at, sizeof at), 0);
-  return fd;
-}
 
 START_TEST (a_unix_socket_is_for_its_owner_and_goes_with_the_gateway)
 {

@@ -1,27 +1,6 @@
 /* keywheel serve: sockets that are somebody else's, or none that it can use. */
 #include "gatekit.h"
 
-/* A provider that is never asked. */
-static void
-ini_only (const char *section)
-{
-  set_keys ();
-  set_env (ini);
-  write_gateway_ini ("http://127.0.0.1:9/v1", "", section);
-}
-
-static int
-connect_unix (const char *path)
-{
-  struct sockaddr_un at = { .sun_family = AF_UNIX };
-  int fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-  ck_assert_int_ge (fd, 0);
-  ck_assert_ptr_nonnull (memccpy (at.sun_path, path, '\0', sizeof at.sun_path));
-  ck_assert_int_eq (connect (fd, (struct sockaddr *) &at, sizeof at), 0);
-  return fd;
-}
-
 /* One that was not there to answer when it was asked, say. */
 START_TEST (a_unix_socket_of_another_server_stays)
 {
