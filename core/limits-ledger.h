@@ -42,6 +42,10 @@ int kwi_limits_block (struct kwi_store *, uint32_t subject, uint32_t model,
                       const char *dimension, uint32_t verdict,
                       int64_t until_ms, int64_t now_ms);
 
+/* All but the dimension, which is what the fact is found by: it stays as it is, and so
+ * may be read without the ring's lock, as by who tells the store of it. */
+void kwi_limits_set (struct kwi_bucket *, const struct kwi_bucket *from);
+
 /* Remembers a bucket; seen_ms decides which of two is the later. */
 int kwi_limits_bucket (struct kwi_store *, uint32_t subject, uint32_t model,
                        const struct kwi_bucket *, int64_t seen_ms);

@@ -121,10 +121,8 @@ kwi_limits_block (struct kwi_store *s, uint32_t subject, uint32_t model,
   return newly;
 }
 
-/* All but the dimension, which is what the fact is found by: it stays as it is,
- * and so may be read without the ring's lock, as by who tells the store of it. */
-static void
-take_bucket (struct kwi_bucket *to, const struct kwi_bucket *from)
+void
+kwi_limits_set (struct kwi_bucket *to, const struct kwi_bucket *from)
 {
   memcpy (to, from, offsetof (struct kwi_bucket, dimension));
 }
@@ -138,7 +136,7 @@ kwi_limits_bucket (struct kwi_store *s, uint32_t subject, uint32_t model,
   if (f == NULL)
     return -1;
   if (f->bucket.have == 0 || seen_ms >= f->seen_ms) {
-    take_bucket (&f->bucket, b);
+    kwi_limits_set (&f->bucket, b);
     f->seen_ms = seen_ms;
     kwi_store_tell (s, f, KWI_TELL_BUCKET);
   }

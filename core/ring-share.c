@@ -309,13 +309,10 @@ hear_bucket (struct kwi_keyring *r, uint32_t subject, uint32_t m,
              const struct kwi_change *c)
 {
   struct kwi_fact *f = kwi_store_get (r->store, subject, m, c->dimension);
-  char dimension[sizeof f->bucket.dimension];
 
   if (f == NULL || (f->bucket.have != 0 && c->at_ms <= f->seen_ms))
     return;
-  memcpy (dimension, f->bucket.dimension, sizeof dimension);
-  f->bucket = c->bucket;
-  memcpy (f->bucket.dimension, dimension, sizeof dimension);
+  kwi_limits_set (&f->bucket, &c->bucket);
   f->seen_ms = c->at_ms;
   if (kwi_ring_books (r))
     kwi_level_see (&f->level, &f->bucket, f->level.seen, 0, c->at_ms);
