@@ -1,4 +1,7 @@
 /* test_hand - what one client knows is handed to the one that takes its place. */
+#include <sched.h>
+#include <stdatomic.h>
+
 #define KW_PROVIDER_API 1
 #include <keywheel/provider.h>
 
@@ -261,6 +264,38 @@ START_TEST (both_may_be_at_work)
 }
 END_TEST
 
+static atomic_int learnt;
+
+/* What is told of limits does not touch the names by which they are found, which who
+ * learns of them reads when the lock is no more held; a watched build has its say. */
+static void *
+hear_of_a_bucket (void *user)
+{
+  struct kwi_change c = { .kind = KWI_CHANGE_BUCKET, .subject = "key:aaaa", .model = "m",
+                          .dimension = "requests_per_day",
+                          .bucket = { .have = 1, .limit = 9, .dimension = "requests_per_day" } };
+  size_t key;
+
+  while (!atomic_load (&learnt)) {
+    c.at_ms++;
+    (void) kwi_keyring_hear (user, &c, 1000, &key);
+    (void) sched_yield ();
+  }
+  return NULL;
+}
+
+START_TEST (names_stay_while_others_are_told_of)
+{
+  pthread_t thread;
+
+  ck_assert_int_eq (pthread_create (&thread, NULL, hear_of_a_bucket, rings[0]), 0);
+  for (int i = 0; i < kwtest_scaled (2000); i++)
+    ck_assert_int_eq (kwi_keyring_learn_from (rings[1], rings[0], 1, 1000), 0);
+  atomic_store (&learnt, 1);
+  (void) pthread_join (thread, NULL);
+}
+END_TEST
+
 static Suite *
 hand_suite (void)
 {
@@ -278,6 +313,7 @@ hand_suite (void)
   tcase_add_checked_fixture (r, rings_setup, rings_teardown);
   tcase_add_test (r, what_was_learnt_of_sizes_is_handed_on_once);
   tcase_add_test (r, both_may_be_at_work);
+  tcase_add_test (r, names_stay_while_others_are_told_of);
   suite_add_tcase (s, r);
   return s;
 }

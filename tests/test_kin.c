@@ -460,37 +460,6 @@ START_TEST (a_ring_may_go_at_any_time)
 }
 END_TEST
 
-/* What is told of limits does not touch the names by which they are found, which who
- * learns of them reads when the lock is no more held; a watched build has its say. */
-static void *
-hear_of_a_bucket (void *user)
-{
-  struct kwi_change c = { .kind = KWI_CHANGE_BUCKET, .subject = "key:a", .model = "m",
-                          .dimension = "requests_per_day",
-                          .bucket = { .have = 1, .limit = 9, .dimension = "requests_per_day" } };
-  size_t key;
-
-  (void) user;
-  for (int i = 0; i < kwtest_scaled (2000); i++) {
-    c.at_ms = i + 1;
-    (void) kwi_keyring_hear (older, &c, 1000, &key);
-  }
-  return NULL;
-}
-
-START_TEST (names_stay_while_others_are_told_of)
-{
-  pthread_t thread;
-
-  older = ring (0, "a");
-  newer = ring (0, "a");
-  ck_assert_int_eq (pthread_create (&thread, NULL, hear_of_a_bucket, NULL), 0);
-  for (int i = 0; i < kwtest_scaled (500); i++)
-    learn (newer, older);
-  (void) pthread_join (thread, NULL);
-}
-END_TEST
-
 static Suite *
 kin_suite (void)
 {
@@ -511,7 +480,6 @@ kin_suite (void)
   tcase_add_test (c, who_waits_for_a_limit_in_the_older_one_is_woken);
   tcase_add_test (c, of_many_threads_never_too_many_have_one);
   tcase_add_test (c, a_ring_may_go_at_any_time);
-  tcase_add_test (c, names_stay_while_others_are_told_of);
   suite_add_tcase (s, c);
   return s;
 }
